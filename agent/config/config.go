@@ -1,0 +1,130 @@
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"time"
+
+	"backhand/candidacy"
+	"backhand/gossip"
+)
+
+// Config is a file that was read and found right. Templates are evaluated and defaults are filled in.
+type Config struct {
+	Path    string // of the file; "" if it was not read from one
+	Hash    uint64 // of its text: equal files have equal hashes
+	Cluster string // bound into every beat: two clusters on one wire never mix
+
+	Node   Node
+	Gossip Gossip
+	Serve  []Serve
+	Farm   []Farm
+	Route  []Route
+	Listen []Listen
+	Status Status
+	Log    Log
+	Proxy  Proxy
+
+	// Warnings are what works and is most likely not meant, each a line to show to the user.
+	Warnings []string
+}
+
+// Node says who this agent is.
+type Node struct {
+	// Address is where peers reach this agent: host:port, where the host may be a go-sockaddr template that gives exactly
+	// one address, with "https://" before it if the port speaks TLS. Required if there is a [[serve]] or gossip.send.
+	Address netip.AddrPort
+	TLS     bool
+	// Name is shown to people and matched by byHostname. Default: the host name. At most 255 bytes.
+	Name string
+	// Zone is where the node stands, at most 32 bytes. Default: none.
+	Zone string
+	// StateDir keeps the node's id, its boot number and the control socket. Default: /var/lib/backhand, and if that cannot be
+	// written, none: then the id is random at every start, and the commands that need the socket do not work.
+	StateDir string
+	// StateDirNamed says that the file names it: then it must be writable.
+	StateDirNamed bool
+}
+
+// Gossip says how beats are sent and which are believed.
+type Gossip struct {
+	// Send is where beats go: "address:port" with ",ttl" behind it for multicast. None: the agent is alone.
+	Send []gossip.Destination
+	// Accept is whose beats count and whose hop header is believed: CIDRs, addresses, go-sockaddr templates.
+	Accept []netip.Prefix
+	// Interval between two beats. Default 1 s, from 100 ms to 60 s.
+	Interval time.Duration
+	// Interface that beats leave by and are heard on. Default: the one that has node.address.
+	Interface string
+	// Source address of beats. Default: the host of node.address.
+	Source netip.Addr
+}
+
+// Serve is a farm that this host itself serves, from the web server on it.
+type Serve struct {
+	Farm   string   // at most 32 bytes
+	Origin *url.URL // http://host:port
+	// Capacity is how many requests the origin runs at full speed at once. Default: the CPUs, limits of the cgroup
+	// included.
+	Capacity float64
+	// Workers is the limit of its processes or threads; it is only shown, and used by byBusyChildren.
+	Workers int
+	// Check is a path that must answer with a status from 200 to 399. Default: a TCP connect.
+	Check string
+	// StatusURL is a mod_status (?auto), stub_status or php-fpm page that tells how many workers are busy.
+	StatusURL *url.URL
+	// Default marks the one that serves requests for which there is no route, where there are several.
+	Default bool
+}
+
+// Farm is a set of servers without an agent.
+type Farm struct {
+	Name   string
+	Member []Physical
+}
+
+// Physical is one of them.
+type Physical struct {
+	Name string
+	URL  *url.URL // http://host:port
+}
+
+// Route maps requests to a farm and to the chain that picks the member.
+type Route struct {
+	Host  []string // host names, lower case, without port; none: all
+	Path  string   // prefix, in whole segments
+	Files []string // patterns of the last segment: "*.php"; none: all
+	Farm  string
+	// Chain picks the member. Default: see candidacy.DefaultChain.
+	Chain *candidacy.Chain
+	// WhenEmpty is what happens if the chain leaves nobody: "self", "any" or "503". "" is self if this host serves the farm,
+	// else 503.
+	WhenEmpty string
+}
+
+// Listen is a TCP address on which requests come in.
+type Listen struct {
+	Address string // host:port; an empty host is all addresses
+}
+
+// Status says where the page is and who may see it.
+type Status struct {
+	Path  string         // begins and ends with a slash. Default /backhand/
+	Allow []netip.Prefix // default: loopback
+}
+
+// Log says where the lines about requests go.
+type Log struct {
+	// Access is a file, or "-" for standard output. Default: none.
+	Access string
+}
+
+// Proxy bounds attempts and waiting, and says whom to believe about clients.
+type Proxy struct {
+	TrustedProxies []netip.Prefix // whose X-Forwarded-* and Forwarded are passed on. Default: nobody's
+	Tries          int            // members that one request is offered to at most. Default 3, from 1 to 16
+	Connect        time.Duration  // to make a connection. Default 1 s
+	ResponseHead   time.Duration  // from the request's last byte to the response's head. Default 60 s
+	Idle           time.Duration  // for which a client's connection waits for a request. Default 60 s
+	Drain          time.Duration  // for which a stopping agent waits for requests under way. Default 30 s
+}

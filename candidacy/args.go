@@ -1,0 +1,106 @@
+package candidacy
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Args are the words behind a function's name in a step. A Spec's Make takes them one by one; the first mistake
+// sticks, so that it need not check after each.
+type Args struct {
+	words []string
+	err   error
+}
+
+// Word returns the next word, or def if there is none.
+func (a *Args) Word(def string) string {
+	if len(a.words) == 0 {
+		return def
+	}
+	w := a.words[0]
+	a.words = a.words[1:]
+	return w
+}
+
+// Need returns the next word, which must be there.
+func (a *Args) Need(name string) string {
+	if len(a.words) == 0 {
+		a.Fail("%s is missing", name)
+	}
+	return a.Word("")
+}
+
+// Float returns the next word as a finite number of at least low, or def if there is none.
+func (a *Args) Float(name string, def, low float64) float64 {
+	w := a.Word("")
+	if w == "" {
+		return def
+	}
+	v, err := strconv.ParseFloat(w, 64)
+	if err != nil || !(v >= low) || v > 1e9 {
+		a.Fail("%s is %q, want a number from %v to 1e9", name, w, low)
+		return def
+	}
+	return v
+}
+
+// Int returns the next word as a whole number of at least low, or def if there is none.
+func (a *Args) Int(name string, def, low int) int {
+	w := a.Word("")
+	if w == "" {
+		return def
+	}
+	v, err := strconv.Atoi(w)
+	if err != nil || v < low || v > 1e9 {
+		a.Fail("%s is %q, want a whole number from %d to 1000000000", name, w, low)
+		return def
+	}
+	return v
+}
+
+// Age is a length of time, or a number of a member's own beat intervals.
+type Age struct {
+	Time  time.Duration
+	Beats float64 // if not 0, Time is not used
+}
+
+// maxAge bounds what a user may write; more is a slip of the pen.
+const maxAge = 24 * time.Hour
+
+// Age returns the next word as an Age: a bare number is in seconds, as mod_backhand's was, "6s" and "500ms" are what
+// they say, "6b" is six of the member's intervals.
+func (a *Args) Age(name string, def Age) Age {
+	w := a.Word("")
+	if w == "" {
+		return def
+	}
+	if n, isBeats := strings.CutSuffix(w, "b"); isBeats {
+		if v, err := strconv.ParseFloat(n, 64); err == nil && v > 0 && v <= 10000 {
+			return Age{Beats: v}
+		}
+	} else if v, err := strconv.ParseFloat(w, 64); err == nil {
+		w = strconv.FormatFloat(v, 'f', -1, 64) + "s"
+	}
+	if d, err := time.ParseDuration(w); err == nil && d > 0 && d <= maxAge {
+		return Age{Time: d}
+	}
+	a.Fail("%s is %q, want seconds (6), a duration (500ms) or beats (6b), above 0 and at most %v", name, w, maxAge)
+	return def
+}
+
+// Fail notes a mistake. Only the first is reported.
+func (a *Args) Fail(format string, args ...any) {
+	if a.err == nil {
+		a.err = fmt.Errorf(format, args...)
+	}
+}
+
+// done returns the first mistake; words that nobody asked for are one.
+func (a *Args) done() error {
+	if a.err == nil && len(a.words) > 0 {
+		a.Fail("%q is one argument too many", a.words[0])
+	}
+	return a.err
+}

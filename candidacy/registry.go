@@ -1,0 +1,96 @@
+package candidacy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"backhand/gossip/node"
+)
+
+// Spec describes a function to people and makes steps of it.
+type Spec struct {
+	Name    string // as written in a chain; lower and upper case count
+	Usage   string // name and arguments: "byLoad [BIAS]"
+	Doc     string // what it does, with units and defaults, in a sentence or two
+	Source  string // where the rule comes from
+	Example string // a step as one would write it
+
+	// Make reads the arguments and returns the step. Mistakes go to Args.Fail.
+	Make func(a *Args) Step
+}
+
+// Step is a function with its arguments.
+type Step struct {
+	Run Func
+	// Note says in a few words what of a candidate this step looks at, for Explain: "age 8.2s", "load 0.31". It may be
+	// nil, and return "" where there is nothing to say.
+	Note func(req *Request, m *node.Member) string
+	// Sorts says that the step orders by figures that all nodes hear alike, so that they may all choose the same member.
+	Sorts bool
+}
+
+// Registry knows functions by name. It is a value that is passed in, so that a program may add its own.
+type Registry struct {
+	specs map[string]Spec
+}
+
+// NewRegistry returns a registry of these functions.
+func NewRegistry(specs ...Spec) *Registry {
+	r := &Registry{specs: map[string]Spec{}}
+	for _, s := range specs {
+		r.Add(s)
+	}
+	return r
+}
+
+// Add adds a function. It panics if the name is taken.
+func (r *Registry) Add(s Spec) {
+	if _, taken := r.specs[s.Name]; taken {
+		panic("candidacy: two functions are named " + s.Name)
+	}
+	r.specs[s.Name] = s
+}
+
+// Specs returns all functions by name.
+func (r *Registry) Specs() []Spec {
+	out := make([]Spec, 0, len(r.specs))
+	for _, s := range r.specs {
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b Spec) int {
+		return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))
+	})
+	return out
+}
+
+// step makes one step of a chain from its text.
+func (r *Registry) step(text string) (Step, error) {
+	words := strings.Fields(text)
+	if len(words) == 0 {
+		return Step{}, fmt.Errorf("the step is empty, want the name of a function")
+	}
+	spec, ok := r.specs[words[0]]
+	if !ok {
+		return Step{}, fmt.Errorf("no function is named %q%s", words[0], r.hint(words[0]))
+	}
+	a := &Args{words: words[1:]}
+	s := spec.Make(a)
+	if err := a.done(); err != nil {
+		return Step{}, fmt.Errorf("%s: %w (usage: %s)", spec.Name, err, spec.Usage)
+	}
+	return s, nil
+}
+
+// hint returns what the user probably meant by a name that we do not know.
+func (r *Registry) hint(name string) string {
+	if name == "backhand_off" {
+		return "; it is called off here"
+	}
+	for _, s := range r.Specs() {
+		if strings.EqualFold(s.Name, name) {
+			return fmt.Sprintf("; it is spelt %s", s.Name)
+		}
+	}
+	return "; 'backhand functions' lists them"
+}

@@ -1,0 +1,45 @@
+package node
+
+import (
+	"math"
+	"time"
+)
+
+// HighWater is the load that counts as full in the whole cluster: the smallest power of two that is not below the load
+// average of any live node, each normalised by the speed of its host, nor below 1. It rises at once and halves at most once
+// in ten minutes.
+//
+// mod_backhand's mark (load_hwm) never fell, so that after one bad hour byCost was blind to load for ever.
+type HighWater struct {
+	mark float64
+	at   time.Time // when the mark last changed
+}
+
+const highWaterHalves = 10 * time.Minute
+
+// Update takes the nodes as they are at now and returns the mark.
+func (h *HighWater) Update(nodes []*Node, now time.Time) float64 {
+	fastest := 0.0
+	for _, n := range nodes {
+		fastest = max(fastest, n.Stats.Speed)
+	}
+	load := 1.0
+	for _, n := range nodes {
+		if n.Age(now) > 6*n.Interval {
+			continue // the load of the dead says nothing
+		}
+		l := n.Stats.Load1
+		if n.Stats.Speed > 0 {
+			l *= fastest / n.Stats.Speed
+		}
+		load = max(load, l)
+	}
+	mark := math.Exp2(math.Ceil(math.Log2(load)))
+	switch {
+	case mark > h.mark:
+		h.mark, h.at = mark, now
+	case mark < h.mark && now.Sub(h.at) >= highWaterHalves:
+		h.mark, h.at = h.mark/2, now
+	}
+	return h.mark
+}

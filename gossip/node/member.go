@@ -1,0 +1,85 @@
+package node
+
+import (
+	"net/netip"
+	"net/url"
+	"time"
+)
+
+// Physical is a server without an agent, known from the file.
+type Physical struct {
+	Farm string
+	Name string // unique within the farm
+	URL  *url.URL
+}
+
+// Member is a node or a physical that serves a farm. It never changes once it is in a [Snapshot]; what does change
+// from request to request is in Live, which outlives snapshots.
+type Member struct {
+	Key     string // unique within the cluster and stable from one snapshot to the next
+	Name    string // what people call it; from nodes it is not trusted
+	Farm    string
+	Self    bool     // it is this very node
+	Node    *Node    // nil for a physical
+	Service *Service // what the node announced of this farm; nil for a physical
+	URL     *url.URL // of a physical; nil for a node
+	Live    *Live    // what we ourselves know of it; never nil
+}
+
+// Key of the member that a node is of a farm.
+func (id ID) memberKey(farm string) string { return id.String() + "/" + farm }
+
+// Age returns how old our knowledge of the member is. It is always 0 for ourselves, and for a physical, which has no
+// beat.
+func (m *Member) Age(now time.Time) time.Duration {
+	if m.Self || m.Node == nil {
+		return 0
+	}
+	return m.Node.Age(now)
+}
+
+// Stats returns the figures of the member's host. For a physical, of which nothing is known, they are zero.
+func (m *Member) Stats() *Stats {
+	if m.Node == nil {
+		return &noStats
+	}
+	return &m.Node.Stats
+}
+
+var noStats Stats // never written
+
+// Addr returns the address of the member, and false for a physical that is named by something else than an IP address.
+func (m *Member) Addr() (netip.Addr, bool) {
+	if m.Node != nil {
+		return m.Node.Addr.Addr(), true
+	}
+	a, err := netip.ParseAddr(m.URL.Hostname())
+	return a, err == nil
+}
+
+// HostPort returns the address and port to connect to: host:port, with the port that the scheme implies if a
+// physical's URL names none.
+func (m *Member) HostPort() string {
+	if m.Node != nil {
+		return m.Node.Addr.String()
+	}
+	return hostPort(m.URL)
+}
+
+// Unfit returns why the member is no candidate of any chain, or "" if it may be one. Silence is no such reason:
+// byAge decides how much of it a route bears.
+func (m *Member) Unfit() string {
+	switch {
+	case m.Node == nil:
+		return ""
+	case m.Node.State == Draining, m.Node.State == Leaving:
+		return m.Node.State.String()
+	case m.Node.State != Up:
+		return "state unknown"
+	case !m.Service.Ready && m.Service.Why != "":
+		return "origin down: " + m.Service.Why
+	case !m.Service.Ready:
+		return "origin down"
+	}
+	return ""
+}

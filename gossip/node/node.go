@@ -1,0 +1,105 @@
+package node
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Limits of what one node may announce. Package wire refuses to read more, package config to write more.
+const (
+	MaxName  = 255 // bytes of a node's name: the longest host name (RFC 1035, section 2.3.4)
+	MaxZone  = 32  // bytes of a zone's name
+	MaxFarm  = 32  // bytes of a farm's name
+	MaxFarms = 64  // farms that one node serves
+	MaxWhy   = 64  // bytes of the reason for which a service is down
+)
+
+// State is what a node says of itself as a member.
+type State uint8
+
+// The states a node announces. The zero value is none of them.
+const (
+	Up       State = iota + 1
+	Draining       // takes no new requests from others; those that arrive are served
+	Leaving        // is about to stop
+)
+
+// String returns the word that pages and logs use.
+func (s State) String() string {
+	switch s {
+	case Up:
+		return "up"
+	case Draining:
+		return "draining"
+	case Leaving:
+		return "leaving"
+	}
+	return "unknown"
+}
+
+// Node is what one agent announced of itself and its host, and when we heard it. Once published in a [Snapshot] it
+// never changes.
+type Node struct {
+	ID       ID
+	Boot     uint64 // start of the agent in ms since 1970, or more: a newer start has a greater one
+	Sequence uint64 // beats since Boot
+
+	Name   string         // host name, at most MaxName bytes; not trusted, may hold anything
+	Zone   string         // where it stands, at most MaxZone bytes; "" if not set
+	Addr   netip.AddrPort // where peers reach the agent, or the web server itself if Direct
+	TLS    bool           // Addr speaks TLS
+	Direct bool           // announces only: Addr is the web server, which understands no hop
+	State  State
+
+	VersionMin, VersionMax uint8  // of the beat's format that the agent understands
+	ConfigHash             uint64 // of its configuration file: equal files have equal hashes
+
+	Interval time.Duration // announced time between two beats
+	Stats    Stats
+	Services []Service // the farms it serves, in the order of its file
+
+	Heard     time.Time     // when the last beat came, by our own clock; for ourselves, when it was made
+	SampleAge time.Duration // how old the figures were when they were sent
+	From      netip.Addr    // where the last beat came from
+}
+
+// Age returns how old our knowledge of the node is at the time now. Never negative.
+func (n *Node) Age(now time.Time) time.Duration {
+	return max(0, now.Sub(n.Heard)) + n.SampleAge
+}
+
+// Stats are the figures of a host, for all that runs on it.
+type Stats struct {
+	CPUs         int     // that the agent may use, limits of its cgroup included; at least 1
+	Speed        float64 // of one CPU, in an arbitrary unit; 0 if not measured
+	Load1        float64 // load average of the last minute
+	CPUIdle      float64 // share of the time since the last beat in which the CPUs were idle, 0 to 1
+	Pressure     float64 // share of the last 10 s in which some task waited for a CPU, 0 to 1 (PSI); 0 where unknown
+	MemTotal     uint64  // bytes, limit of the cgroup included
+	MemAvailable uint64  // bytes that programs could get without swapping
+
+	SendLate   time.Duration // how much later than planned the beat before was sent
+	Dispatched float64       // requests a second for which this node chose a member
+}
+
+// Service is a farm as one node serves it. The rates and averages are those since the beat before.
+type Service struct {
+	Farm  string
+	Ready bool   // the origin is up
+	Why   string // why it is not, at most MaxWhy bytes; not trusted
+
+	Slots    float64 // requests that the origin runs at full speed at once
+	Mu       float64 // requests a second that one busy slot completes; 0 if not known
+	Workers  int     // limit of the origin's processes or threads; 0 if not known
+	Busy     int     // of these, how many are busy
+	InFlight int     // requests now under way at the origin, as its agent counts them
+	Average  float64 // the same, averaged
+
+	Arrivals    float64 // requests a second
+	Completions float64 // requests a second
+	Errors      float64 // requests a second
+	Refusals    float64 // requests a second that were sent back without asking the origin
+
+	Served    uint64        // requests that came from other nodes, since Boot
+	ServeTime time.Duration // average time that those of about the last minute took
+}

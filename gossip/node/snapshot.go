@@ -1,0 +1,130 @@
+package node
+
+import (
+	"cmp"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Snapshot is the cluster as it was known at one instant. It is made once and never changed, so that any number of
+// requests can read it without a lock. The page shows the very structure from which members are chosen.
+type Snapshot struct {
+	Taken     time.Time
+	Self      ID
+	Nodes     []*Node // all that we know, ourselves first, then by name and ID
+	Farms     []*Farm // by name
+	HighWater float64 // load that counts as full, see type [HighWater]
+
+	byName map[string]*Farm
+	byID   map[ID]*Node
+}
+
+// Farm is a set of members that serve the same thing.
+type Farm struct {
+	Name       string
+	Members    []*Member // all, as the page shows them: nodes as in Snapshot.Nodes, then physicals in the order of the file
+	Candidates []*Member // those that may be chosen: what chains start from
+	Draining   []*Member // those that are fit but for draining
+	Self       *Member   // this node, if it serves the farm; else nil
+}
+
+// Parts is what a snapshot is made of.
+type Parts struct {
+	Taken     time.Time
+	Self      ID
+	Nodes     []*Node // ourselves among them, if we serve a farm or announce at all
+	Physicals []Physical
+	HighWater float64
+	Live      *LiveSet // gives each member its Live; the caller may not use it at the same time
+}
+
+// NewSnapshot merges the parts. Of nodes with one address, only the one heard last is kept if the other has been
+// silent for three of its intervals: the host was set up anew and has got another ID.
+func NewSnapshot(p Parts) *Snapshot {
+	s := &Snapshot{
+		Taken: p.Taken, Self: p.Self, HighWater: p.HighWater,
+		Nodes: withoutReplaced(p.Nodes, p.Taken), byName: map[string]*Farm{}, byID: map[ID]*Node{},
+	}
+	slices.SortFunc(s.Nodes, func(a, b *Node) int {
+		switch {
+		case a.ID == p.Self:
+			return -1
+		case b.ID == p.Self:
+			return 1
+		}
+		return cmp.Or(strings.Compare(a.Name, b.Name), slices.Compare(a.ID[:], b.ID[:]))
+	})
+	for _, n := range s.Nodes {
+		s.byID[n.ID] = n
+		for i := range n.Services {
+			s.add(&Member{
+				Key: n.ID.memberKey(n.Services[i].Farm), Name: n.Name, Farm: n.Services[i].Farm,
+				Self: n.ID == p.Self, Node: n, Service: &n.Services[i],
+			}, p.Live)
+		}
+	}
+	for _, ph := range p.Physicals {
+		s.add(&Member{Key: ph.Farm + "/" + ph.Name, Name: ph.Name, Farm: ph.Farm, URL: ph.URL}, p.Live)
+	}
+	slices.SortFunc(s.Farms, func(a, b *Farm) int { return strings.Compare(a.Name, b.Name) })
+	return s
+}
+
+// Farm returns the farm of that name, or nil if nobody serves it.
+func (s *Snapshot) Farm(name string) *Farm { return s.byName[name] }
+
+// Node returns the node with that ID, or nil.
+func (s *Snapshot) Node(id ID) *Node { return s.byID[id] }
+
+func (s *Snapshot) add(m *Member, live *LiveSet) {
+	f := s.byName[m.Farm]
+	if f == nil {
+		f = &Farm{Name: m.Farm}
+		s.byName[m.Farm] = f
+		s.Farms = append(s.Farms, f)
+	}
+	m.Live = live.Get(m.Key)
+	f.Members = append(f.Members, m)
+	if m.Self {
+		f.Self = m
+	}
+	switch {
+	case m.Unfit() == "":
+		f.Candidates = append(f.Candidates, m)
+	case m.Node.State == Draining && m.Service.Ready:
+		f.Draining = append(f.Draining, m)
+	}
+}
+
+// withoutReplaced returns the nodes but for those that another one with the same address has replaced.
+func withoutReplaced(nodes []*Node, now time.Time) []*Node {
+	newest := make(map[netip.AddrPort]*Node, len(nodes))
+	for _, n := range nodes {
+		if o := newest[n.Addr]; o == nil || n.Heard.After(o.Heard) {
+			newest[n.Addr] = n
+		}
+	}
+	out := make([]*Node, 0, len(nodes))
+	for _, n := range nodes {
+		if n == newest[n.Addr] || n.Age(now) <= 3*n.Interval {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// hostPort returns host:port of a URL.
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"https": "443"}[u.Scheme]
+	}
+	if port == "" {
+		port = "80"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
