@@ -1,0 +1,592 @@
+package sampler
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"backhand/gossip/node"
+)
+
+func mustURL(t testing.TB, s string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func newOrigin(t testing.TB, cfg OriginConfig) *Origin {
+	t.Helper()
+	if cfg.URL == nil {
+		cfg.URL = mustURL(t, "http://origin.test:8080")
+	}
+	o, err := NewOrigin(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// A fake is an origin in memory: whoever dials talks to answer, or gets err.
+type fake struct {
+	mu     sync.Mutex
+	err    error
+	answer func(net.Conn) // closes the connection when it returns
+	dials  int
+}
+
+var errRefused = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+
+func (f *fake) set(err error, answer func(net.Conn)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err, f.answer = err, answer
+}
+
+func (f *fake) Dial(_ context.Context, _, _ string) (net.Conn, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.dials++
+	if f.err != nil {
+		return nil, f.err
+	}
+	client, origin := net.Pipe()
+	go func(answer func(net.Conn)) {
+		defer origin.Close()
+		answer(origin)
+	}(f.answer)
+	return client, nil
+}
+
+// dialled returns how many connections were asked for since the last call.
+func (f *fake) dialled() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	defer func() { f.dials = 0 }()
+	return f.dials
+}
+
+// says answers any request with that text.
+func says(text string) func(net.Conn) {
+	return func(c net.Conn) {
+		if _, err := http.ReadRequest(bufio.NewReader(c)); err != nil {
+			return
+		}
+		_, _ = io.WriteString(c, text)
+	}
+}
+
+// closing is a connection that tells when it is closed.
+type closing struct {
+	net.Conn
+	closed func()
+}
+
+func (c closing) Close() error {
+	c.closed()
+	return c.Conn.Close()
+}
+
+// deaf is a connection whose other end has answered and closed, so that nothing can be written any more.
+type deaf struct {
+	net.Conn
+	response io.Reader
+}
+
+const overloaded = "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n"
+
+func (d deaf) Read(b []byte) (int, error) { return d.response.Read(b) }
+func (deaf) Write([]byte) (int, error)    { return 0, syscall.EPIPE }
+func (deaf) Close() error                 { return nil }
+
+// silent reads and never answers.
+func silent(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
+
+func response(status int) func(net.Conn) {
+	return says(fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\nok", status))
+}
+
+func TestNewOriginRefuses(t *testing.T) {
+	ok := mustURL(t, "http://127.0.0.1:8080")
+	for _, c := range []struct {
+		name string
+		cfg  OriginConfig
+		want string
+	}{
+		{"no URL", OriginConfig{}, "origin is missing"},
+		{"another scheme", OriginConfig{URL: mustURL(t, "fcgi://127.0.0.1:9000")}, "want http://host:port"},
+		{"TLS", OriginConfig{URL: mustURL(t, "https://127.0.0.1")}, "want http://host:port"},
+		{"no host", OriginConfig{URL: mustURL(t, "http://:80")}, "want http://host:port"},
+		{"a password is not shown", OriginConfig{URL: mustURL(t, "ftp://u:secret@h")}, "u:xxxxx@h"},
+		{"a check that is no path", OriginConfig{URL: ok, Check: "health"}, `check "health"`},
+		{"a check elsewhere", OriginConfig{URL: ok, Check: "http://example.org/"}, "want a path"},
+		{"a check with a line end", OriginConfig{URL: ok, Check: "/a\r\nb"}, "want a path"},
+		{"a status page elsewhere", OriginConfig{URL: ok, StatusURL: mustURL(t, "/status")}, "status_url"},
+		{"less than no time", OriginConfig{URL: ok, Timeout: -1}, "none below 0"},
+	} {
+		if _, err := NewOrigin(c.cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	long := "/" + strings.Repeat("long", 50)
+	hang := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	for _, c := range []struct {
+		name   string
+		path   string // "" is a TCP connect
+		origin *fake
+		dial   func(context.Context, string, string) (net.Conn, error)
+		why    string // "" is good
+	}{
+		{name: "a connection is enough", origin: &fake{answer: silent}},
+		{name: "nobody listens", origin: &fake{err: errRefused}, why: "connect: connection refused"},
+		{name: "nobody answers the connect", dial: hang, why: "connect: no answer within 1s"},
+		{name: "no such name", origin: &fake{err: &net.DNSError{Err: "no such host", Name: "origin.test"}}, why: "connect: no such host"},
+		{name: "200", path: "/health", origin: &fake{answer: response(200)}},
+		{name: "399", path: "/health", origin: &fake{answer: response(399)}},
+		{name: "204 without a body", path: "/health", origin: &fake{answer: says("HTTP/1.1 204 No Content\r\n\r\n")}},
+		{name: "HTTP/1.0 until the end", path: "/health", origin: &fake{answer: says("HTTP/1.0 200 OK\r\n\r\nhello")}},
+		{
+			name: "a body that does not come", path: "/health",
+			origin: &fake{answer: says("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")},
+		},
+		{
+			name: "100 and then 200", path: "/health",
+			origin: &fake{answer: says("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")},
+		},
+		{name: "400", path: "/health", origin: &fake{answer: response(400)}, why: "GET /health: 400"},
+		{name: "503", path: "/health", origin: &fake{answer: response(503)}, why: "GET /health: 503"},
+		{
+			name: "101", path: "/health",
+			origin: &fake{answer: says("HTTP/1.1 101 Switching\r\n\r\n")},
+			why:    "GET /health: 101",
+		},
+		{
+			name: "the query is asked and shown", path: "/h?a=1",
+			origin: &fake{answer: response(500)},
+			why:    "GET /h?a=1: 500",
+		},
+		{name: "refused", path: "/health", origin: &fake{err: errRefused}, why: "connect: connection refused"},
+		{name: "no connection in time", path: "/health", dial: hang, why: "connect: no answer within 1s"},
+		{name: "silence", path: "/health", origin: &fake{answer: silent}, why: "GET /health: no answer within 1s"},
+		{
+			name: "1xx without end", path: "/health", origin: &fake{answer: says(strings.Repeat("HTTP/1.1 102 X\r\n\r\n", 2000))},
+			why: "GET /health: head longer than 16384 bytes",
+		},
+		{
+			name: "answers and closes before it is asked", path: "/health",
+			dial: func(context.Context, string, string) (net.Conn, error) {
+				return deaf{response: strings.NewReader(overloaded)}, nil
+			},
+			why: "GET /health: 503",
+		},
+		{
+			name: "closed", path: "/health",
+			origin: &fake{answer: func(net.Conn) {}},
+			why:    "GET /health: closed before the answer was whole",
+		},
+		{
+			name: "half a head", path: "/health",
+			origin: &fake{answer: says("HTTP/1.1 200 OK\r\nX: y\r\n")},
+			why:    "GET /health: closed before the answer was whole",
+		},
+		{
+			name: "no HTTP", path: "/health", origin: &fake{answer: says("SSH-2.0-OpenSSH_9.2\r\n\r\n")},
+			why: `GET /health: malformed HTTP response "SSH-2.0-OpenSSH_9.2"`,
+		},
+		{
+			name: "a head without end", path: "/health",
+			origin: &fake{answer: says("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", maxHead+8<<10) + "\r\n\r\n")},
+			why:    `GET /health: head longer than 16384 bytes`,
+		},
+		{
+			name: "a long path is cut, not the reason", path: long, origin: &fake{answer: silent},
+			why: "GET /longlonglonglonglonglonglonglonglon...: no answer within 1s",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dial := c.dial
+				if c.origin != nil {
+					dial = c.origin.Dial
+				}
+				o := newOrigin(t, OriginConfig{Check: c.path, Dial: dial})
+				began := time.Now()
+				o.Probe(t.Context())
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("the probe took %v", took)
+				}
+				ready, why := o.Ready()
+				if ready != (c.why == "") || why != c.why || len(why) > node.MaxWhy {
+					t.Errorf("Ready() = %v, %q, want %q", ready, why, c.why)
+				}
+			})
+		})
+	}
+}
+
+func TestNotReadyBeforeTheFirstCheck(t *testing.T) {
+	o := newOrigin(t, OriginConfig{Farm: "web"})
+	if ready, why := o.Ready(); ready || why != "not checked yet" {
+		t.Errorf("Ready() = %v, %q", ready, why)
+	}
+	if _, _, ok := o.Busy(); ok || o.StatusError() != nil {
+		t.Error("Busy and StatusError know something before the first probe")
+	}
+	if o.Farm() != "web" {
+		t.Errorf("Farm() = %q", o.Farm())
+	}
+}
+
+// flips notes when Ready turned over, in seconds since the start.
+type flips struct {
+	mu    sync.Mutex
+	o     *Origin
+	began time.Time
+	seen  []string
+}
+
+func (f *flips) changed() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ready, why := f.o.Ready()
+	f.seen = append(f.seen, strings.TrimSpace(fmt.Sprintf("%v ready=%v %s", time.Since(f.began), ready, why)))
+}
+
+func (f *flips) check(t *testing.T, want ...string) {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if d := cmp.Diff(want, f.seen); d != "" {
+		t.Errorf("turned over: -want +got:\n%s", d)
+	}
+}
+
+func TestRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		web := &fake{err: errRefused}
+		o := newOrigin(t, OriginConfig{Check: "/health", Dial: web.Dial})
+		f := &flips{o: o, began: time.Now()}
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { o.Run(ctx, time.Second, f.changed) })
+
+		at := func(d time.Duration) { // waits until then, in the bubble's time
+			time.Sleep(time.Until(f.began.Add(d)))
+			synctest.Wait()
+		}
+		at(1500 * time.Millisecond) // two checks, at 0 and 1 s
+		f.check(t)
+		web.set(nil, response(200))
+		at(3500 * time.Millisecond)
+		f.check(t, "2s ready=true")
+		web.set(nil, response(503)) // 4 s, 5 s
+		at(5500 * time.Millisecond)
+		f.check(t, "2s ready=true", "5s ready=false GET /health: 503")
+		web.set(errRefused, nil) // 6 s: down as before, for another reason
+		at(6500 * time.Millisecond)
+		f.check(t, "2s ready=true", "5s ready=false GET /health: 503")
+		if _, why := o.Ready(); why != "connect: connection refused" {
+			t.Errorf("why = %q", why)
+		}
+		web.set(nil, response(200)) // 7 s, 8 s
+		at(8500 * time.Millisecond)
+		f.check(t, "2s ready=true", "5s ready=false GET /health: 503", "8s ready=true")
+		stop()
+		wg.Wait()
+		o.NoteConnectFailure() // Run is over: changed is not called any more
+		f.check(t, "2s ready=true", "5s ready=false GET /health: 503", "8s ready=true")
+	})
+}
+
+func TestARequestThatCannotConnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		web := &fake{answer: silent}
+		o := newOrigin(t, OriginConfig{Dial: web.Dial})
+		f := &flips{o: o, began: time.Now()}
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { o.Run(ctx, time.Second, f.changed) })
+		time.Sleep(2500 * time.Millisecond)
+		var requests sync.WaitGroup
+		for range 10 {
+			requests.Go(o.NoteConnectFailure)
+		}
+		requests.Wait()
+		down := "2.5s ready=false connect: failed for a request"
+		f.check(t, "0s ready=true", down)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		f.check(t, "0s ready=true", down, "4s ready=true") // good checks at 3 s and 4 s
+		stop()
+		wg.Wait()
+	})
+}
+
+func TestProbesNeverOverlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var under, most, probes int
+		web := &fake{answer: silent}
+		o := newOrigin(t, OriginConfig{Check: "/", Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := web.Dial(ctx, network, addr)
+			probes++
+			under++
+			most = max(most, under)
+			return closing{conn, func() { under-- }}, err
+		}})
+		ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+		defer stop()
+		o.Run(ctx, 300*time.Millisecond, nil)
+		if most != 1 || probes < 9 || probes > 11 {
+			t.Errorf("%d probes at once, %d in 10 s, want 1 and about 10, since each takes 1 s", most, probes)
+		}
+	})
+}
+
+func TestRunIsNoFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		web := &fake{answer: silent}
+		o := newOrigin(t, OriginConfig{Dial: web.Dial})
+		ctx, stop := context.WithTimeout(t.Context(), 950*time.Millisecond)
+		defer stop()
+		o.Run(ctx, 0, nil)
+		if n := web.dialled(); n != 10 {
+			t.Errorf("%d probes in 950 ms with the interval 0, want 10", n)
+		}
+	})
+}
+
+func TestACheckCutShortDoesNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		web := &fake{answer: response(200)}
+		o := newOrigin(t, OriginConfig{Check: "/", Fall: 1, Dial: web.Dial})
+		o.Probe(t.Context())
+		web.set(nil, silent)
+		ctx, stop := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer stop()
+		o.Probe(ctx)
+		if ready, why := o.Ready(); !ready {
+			t.Errorf("down, %q, because we stopped", why)
+		}
+		o.Probe(t.Context())
+		if ready, why := o.Ready(); ready || why != "GET /: no answer within 1s" {
+			t.Errorf("Ready() = %v, %q, want down after a whole check", ready, why)
+		}
+	})
+}
+
+// paths answers each path with its text, and what it does not know with 404.
+func paths(byPath map[string]string) func(net.Conn) {
+	return func(c net.Conn) {
+		r, err := http.ReadRequest(bufio.NewReader(c))
+		if err != nil {
+			return
+		}
+		body, ok := byPath[r.URL.RequestURI()]
+		status := map[bool]int{true: 200, false: 404}[ok]
+		fmt.Fprintf(c, "HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
+	}
+}
+
+func TestBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		web := &fake{}
+		o := newOrigin(t, OriginConfig{StatusURL: mustURL(t, "http://origin.test:8080/server-status?auto"), Dial: web.Dial})
+		for _, c := range []struct {
+			name        string
+			answer      func(net.Conn)
+			refuse      error
+			busy, total int
+			err         string // "": busy is known
+		}{
+			{
+				name: "mod_status", busy: 3, total: 7,
+				answer: paths(map[string]string{"/server-status?auto": "BusyWorkers: 3\nIdleWorkers: 4\n"}),
+			},
+			{name: "gone", answer: paths(nil), err: "status page: GET /server-status?auto: 404, want 200"},
+			{name: "back", answer: paths(map[string]string{"/server-status?auto": "Scoreboard: W_"}), busy: 1, total: 2},
+			{name: "something else", answer: paths(map[string]string{"/server-status?auto": "<html>"}), err: "it is HTML"},
+			{name: "silence", answer: silent, err: "status page: GET /server-status?auto: no answer within 1s"},
+			{
+				name: "too long", err: "longer than 65536 bytes",
+				answer: paths(map[string]string{"/server-status?auto": "Scoreboard: " + strings.Repeat("W", maxStatus)}),
+			},
+			{
+				name: "cut off", err: "closed before the answer was whole",
+				answer: says("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nScoreboard: W"),
+			},
+			{name: "the origin itself is down, so that nobody asks", refuse: errRefused, err: "-"},
+		} {
+			web.set(c.refuse, c.answer)
+			o.Probe(t.Context())
+			busy, total, ok := o.Busy()
+			if ok != (c.err == "") || busy != c.busy || total != c.total {
+				t.Errorf("%s: Busy() = %d, %d, %v, want %d, %d, %v", c.name, busy, total, ok, c.busy, c.total, c.err == "")
+			}
+			err := o.StatusError()
+			switch {
+			case c.err == "" || c.err == "-":
+				if err != nil {
+					t.Errorf("%s: StatusError() = %v", c.name, err)
+				}
+			case err == nil || !strings.Contains(err.Error(), c.err):
+				t.Errorf("%s: StatusError() = %v, want one with %q", c.name, err, c.err)
+			}
+		}
+	})
+}
+
+func TestCheckAndStatusShareTheTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		web := &fake{answer: func(c net.Conn) {
+			r, err := http.ReadRequest(bufio.NewReader(c))
+			if err != nil {
+				return
+			}
+			if r.URL.Path == "/health" {
+				time.Sleep(900 * time.Millisecond)
+				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+				return
+			}
+			silent(c)
+		}}
+		o := newOrigin(t, OriginConfig{Check: "/health", StatusURL: mustURL(t, "http://origin.test:8080/s"), Dial: web.Dial})
+		began := time.Now()
+		o.Probe(t.Context())
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("the probe took %v, want 1s for both", took)
+		}
+		if ready, _ := o.Ready(); !ready || o.StatusError() == nil {
+			t.Error("a slow status page made the origin down, or was read")
+		}
+	})
+}
+
+// TestRealSockets checks against a web server on loopback what a pipe cannot show.
+func TestRealSockets(t *testing.T) {
+	var asked atomic.Pointer[http.Request]
+	var requests atomic.Int32
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		switch r.URL.Path {
+		case "/health":
+			asked.Store(r)
+		case "/elsewhere":
+			http.Redirect(w, r, "/loop", http.StatusFound)
+		case "/large":
+			for range 1 << 10 {
+				if _, err := w.Write(make([]byte, 64<<10)); err != nil {
+					return
+				}
+			}
+		default:
+			w.WriteHeader(http.StatusTeapot)
+		}
+	}))
+	defer web.Close()
+	probe := func(path string) (bool, string) {
+		requests.Store(0)
+		o := newOrigin(t, OriginConfig{URL: mustURL(t, web.URL), Check: path, Timeout: 10 * time.Second})
+		o.Probe(t.Context())
+		return o.Ready()
+	}
+	for _, path := range []string{"", "/health?x=1", "/elsewhere", "/large"} {
+		if ready, why := probe(path); !ready {
+			t.Errorf("check %q: down, %q", path, why)
+		}
+		if n := requests.Load(); path != "" && n != 1 {
+			t.Errorf("check %q: %d requests, want 1: no redirect is followed", path, n)
+		}
+	}
+	if ready, why := probe("//other.test/x"); ready || why != "GET //other.test/x: 418" {
+		t.Errorf("a path of two slashes: %v, %q, want it asked of the origin itself", ready, why)
+	}
+	r := asked.Load()
+	if r.Host != strings.TrimPrefix(web.URL, "http://") || r.UserAgent() != "backhand-check" || !r.Close ||
+		r.Header.Get("Accept-Encoding") != "" || r.URL.RawQuery != "x=1" || r.Method != http.MethodGet {
+		t.Errorf("the request: %s %s, host %s, %v", r.Method, r.URL, r.Host, r.Header)
+	}
+	withUser := mustURL(t, web.URL)
+	withUser.User = url.UserPassword("check", "secret")
+	newOrigin(t, OriginConfig{URL: withUser, Check: "/health"}).Probe(t.Context())
+	if user, password, _ := asked.Load().BasicAuth(); user != "check" || password != "secret" {
+		t.Errorf("asked as %q with %q, want what the URL names", user, password)
+	}
+	web.Close()
+	for _, path := range []string{"", "/health"} {
+		if ready, why := probe(path); ready || why != "connect: connection refused" {
+			t.Errorf("check %q of a port where nobody listens: %v, %q", path, ready, why)
+		}
+	}
+}
+
+func TestNoProxyFromTheEnvironment(t *testing.T) {
+	t.Setenv("HTTP_PROXY", "http://proxy.test:3128")
+	t.Setenv("http_proxy", "http://proxy.test:3128")
+	var dialled string
+	o := newOrigin(t, OriginConfig{Check: "/", Dial: func(_ context.Context, _, addr string) (net.Conn, error) {
+		dialled = addr
+		return nil, errors.New("seen")
+	}})
+	o.Probe(t.Context())
+	if dialled != "origin.test:8080" {
+		t.Errorf("dialled %q, want the origin itself", dialled)
+	}
+}
+
+func TestHostPort(t *testing.T) {
+	for in, want := range map[string]string{
+		"http://a":          "a:80",
+		"http://a:81":       "a:81",
+		"http://[::1]":      "[::1]:80",
+		"http://[::1]:8080": "[::1]:8080",
+		"http://127.0.0.1":  "127.0.0.1:80",
+		"http://localhost:": "localhost:80",
+	} {
+		if got := hostPort(mustURL(t, in)); got != want {
+			t.Errorf("hostPort(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzWhyNot(f *testing.F) {
+	f.Add("/health", "503")
+	f.Add("/?ä=ö", strings.Repeat("ü", 40))
+	f.Add("/"+strings.Repeat("x?é", 99), "no answer within 1s")
+	f.Fuzz(func(t *testing.T, path, reason string) {
+		u, err := checkPath(mustURL(t, "http://h"), path)
+		if err != nil {
+			return
+		}
+		why := whyNot(u, reason)
+		if len(why) > node.MaxWhy || strings.ToValidUTF8(why, "") != why {
+			t.Errorf("whyNot(%q, %q) = %q, %d bytes", path, reason, why, len(why))
+		}
+		if u.Host != "h" {
+			t.Errorf("check %q goes to the host %q", path, u.Host)
+		}
+	})
+}
