@@ -66,8 +66,11 @@ type Age struct {
 	Beats float64 // if not 0, Time is not used
 }
 
-// maxAge bounds what a user may write; more is a slip of the pen.
-const maxAge = 24 * time.Hour
+// What a user may write; more is a slip of the pen.
+const (
+	maxAge   = 24 * time.Hour
+	maxBeats = 10000
+)
 
 // Age returns the next word as an Age: a bare number is in seconds, as mod_backhand's was, "6s" and "500ms" are what
 // they say, "6b" is six of the member's intervals.
@@ -77,17 +80,23 @@ func (a *Args) Age(name string, def Age) Age {
 		return def
 	}
 	if n, isBeats := strings.CutSuffix(w, "b"); isBeats {
-		if v, err := strconv.ParseFloat(n, 64); err == nil && v > 0 && v <= 10000 {
+		if v, err := strconv.ParseFloat(n, 64); err == nil && v > 0 && v <= maxBeats {
 			return Age{Beats: v}
 		}
-	} else if v, err := strconv.ParseFloat(w, 64); err == nil {
-		w = strconv.FormatFloat(v, 'f', -1, 64) + "s"
 	}
-	if d, err := time.ParseDuration(w); err == nil && d > 0 && d <= maxAge {
+	if d, err := parseSeconds(w); err == nil && d > 0 && d <= maxAge {
 		return Age{Time: d}
 	}
-	a.Fail("%s is %q, want seconds (6), a duration (500ms) or beats (6b), above 0 and at most %v", name, w, maxAge)
+	a.Fail("%s is %q, want seconds (6), a duration (500ms) or beats (6b), above 0, at most 24h or %db", name, w, maxBeats)
 	return def
+}
+
+// parseSeconds reads a bare number as seconds, and anything else as a duration with its unit.
+func parseSeconds(w string) (time.Duration, error) {
+	if _, err := strconv.ParseFloat(w, 64); err == nil {
+		w += "s" // ParseDuration is exact, where a product of floats is not
+	}
+	return time.ParseDuration(w)
 }
 
 // Fail notes a mistake. Only the first is reported.

@@ -7,24 +7,33 @@ import (
 )
 
 // AppendCandidates appends to dst the members that a chain starts from: the farm's candidates without those already
-// tried for this request, and last those to which a connection failed a moment ago (see [node.Live]).
+// tried for this request, and last those to which a connection failed a moment ago (see [node.Live]). It notes tried in
+// req, so that no step of the chain brings one of them back, and leaves room in dst for one that a step may add.
 func AppendCandidates(dst []*node.Member, req *Request, tried []*node.Member) []*node.Member {
+	req.tried = tried
 	if req.Farm == nil {
 		return dst
 	}
-	late := 0
+	// Whether a member is reachable may change while we look, so each is asked once: the reachable are put down from
+	// the front, the others from the back, and then the gap between them is closed.
+	start := len(dst)
+	dst = slices.Grow(dst, len(req.Farm.Candidates)+1)
+	dst = dst[:start+len(req.Farm.Candidates)]
+	front, back := start, len(dst)
 	for _, m := range req.Farm.Candidates {
 		switch {
 		case wasTried(m, tried):
 		case m.Live.Unreachable(req.Now):
-			dst = append(dst, m)
-			late++
+			back--
+			dst[back] = m
 		default:
-			// The reachable keep their order before the others, which are few: move those up by one.
-			dst = slices.Insert(dst, len(dst)-late, m)
+			dst[front] = m
+			front++
 		}
 	}
-	return dst
+	late := dst[back:]
+	slices.Reverse(late)
+	return append(dst[:front], late...)
 }
 
 // wasTried compares by key: between two attempts a new snapshot may have come, with new Members.

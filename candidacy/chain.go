@@ -2,6 +2,7 @@ package candidacy
 
 import (
 	"fmt"
+	"slices"
 
 	"backhand/gossip/node"
 )
@@ -33,10 +34,10 @@ func (r *Registry) Parse(lines []string) (*Chain, []*StepError) {
 	if len(lines) > MaxSteps {
 		return nil, []*StepError{{Step: MaxSteps + 1, Err: fmt.Errorf("a chain has at most %d steps", MaxSteps)}}
 	}
-	c := &Chain{text: lines}
+	c := &Chain{text: slices.Clone(lines)}
 	var errs []*StepError
 	for i, line := range lines {
-		s, err := r.step(line)
+		s, err := r.Step(line)
 		if err != nil {
 			errs = append(errs, &StepError{Step: i + 1, Text: line, Err: err})
 		}
@@ -49,7 +50,7 @@ func (r *Registry) Parse(lines []string) (*Chain, []*StepError) {
 }
 
 // Text returns the steps as they were written.
-func (c *Chain) Text() []string { return c.text }
+func (c *Chain) Text() []string { return slices.Clone(c.text) }
 
 // Sorts reports whether some step orders by figures that all nodes hear alike (see [Step]).
 func (c *Chain) Sorts() bool {

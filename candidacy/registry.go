@@ -44,8 +44,11 @@ func NewRegistry(specs ...Spec) *Registry {
 	return r
 }
 
-// Add adds a function. It panics if the name is taken.
+// Add adds a function. It panics if the name is taken, or if the function has none that a chain could use, or no Make.
 func (r *Registry) Add(s Spec) {
+	if words := strings.Fields(s.Name); len(words) != 1 || words[0] != s.Name || s.Make == nil {
+		panic(fmt.Sprintf("candidacy: the function %q needs a name of one word, and a Make", s.Name))
+	}
 	if _, taken := r.specs[s.Name]; taken {
 		panic("candidacy: two functions are named " + s.Name)
 	}
@@ -64,8 +67,8 @@ func (r *Registry) Specs() []Spec {
 	return out
 }
 
-// step makes one step of a chain from its text.
-func (r *Registry) step(text string) (Step, error) {
+// Step makes one step of a chain from its text. An error names the function.
+func (r *Registry) Step(text string) (Step, error) {
 	words := strings.Fields(text)
 	if len(words) == 0 {
 		return Step{}, fmt.Errorf("the step is empty, want the name of a function")
@@ -79,13 +82,19 @@ func (r *Registry) step(text string) (Step, error) {
 	if err := a.done(); err != nil {
 		return Step{}, fmt.Errorf("%s: %w (usage: %s)", spec.Name, err, spec.Usage)
 	}
+	if s.Run == nil {
+		return Step{}, fmt.Errorf("%s: its Make returned a step that cannot run", spec.Name)
+	}
 	return s, nil
 }
 
 // hint returns what the user probably meant by a name that we do not know.
 func (r *Registry) hint(name string) string {
-	if name == "backhand_off" {
+	switch name {
+	case "backhand_off":
 		return "; it is called off here"
+	case "Backhand": // the directive of httpd.conf, copied with its arguments
+		return "; leave that word away, a step begins with its function"
 	}
 	for _, s := range r.Specs() {
 		if strings.EqualFold(s.Name, name) {

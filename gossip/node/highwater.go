@@ -15,7 +15,11 @@ type HighWater struct {
 	at   time.Time // when the mark last changed
 }
 
-const highWaterHalves = 10 * time.Minute
+const (
+	highWaterHalves = 10 * time.Minute
+	// maxLoad is the most that is believed. One node that announces nonsense would blind byCost for hours.
+	maxLoad = 1 << 20
+)
 
 // Update takes the nodes as they are at now and returns the mark.
 func (h *HighWater) Update(nodes []*Node, now time.Time) float64 {
@@ -32,7 +36,9 @@ func (h *HighWater) Update(nodes []*Node, now time.Time) float64 {
 		if n.Stats.Speed > 0 {
 			l *= fastest / n.Stats.Speed
 		}
-		load = max(load, l)
+		if l <= maxLoad { // false for what is no number, too
+			load = max(load, l)
+		}
 	}
 	mark := math.Exp2(math.Ceil(math.Log2(load)))
 	switch {

@@ -30,6 +30,8 @@ type Meter struct {
 const (
 	// muDecay is the time in which what Mu is made of loses all but 1/e of its weight (reference: balancing, 3.1).
 	muDecay = 3 * time.Second
+	// minWorked is what Mu's seconds do not decay below, so that an idle origin keeps the last Mu there was.
+	minWorked = 1e-9
 	// serveWeight is the weight of the newest request in ServeTime.
 	serveWeight = 1.0 / 64
 )
@@ -98,11 +100,13 @@ func (m *Meter) Read(s *Service, now time.Time) {
 	if m.worked > 0 {
 		s.Mu = m.done / m.worked
 	}
-	if period := now.Sub(m.readAt).Seconds(); period > 0 {
-		s.Average = m.whole / period
-		s.Arrivals, s.Completions = float64(m.arrivals)/period, float64(m.completions)/period
-		s.Errors, s.Refusals = float64(m.errors)/period, float64(m.refusals)/period
+	period := now.Sub(m.readAt).Seconds()
+	if period <= 0 {
+		return // nothing can be a rate yet; what was counted stays for the next Read
 	}
+	s.Average = m.whole / period
+	s.Arrivals, s.Completions = float64(m.arrivals)/period, float64(m.completions)/period
+	s.Errors, s.Refusals = float64(m.errors)/period, float64(m.refusals)/period
 	m.arrivals, m.completions, m.errors, m.refusals, m.whole = 0, 0, 0, 0, 0
 	m.readAt = now
 }
@@ -116,6 +120,10 @@ func (m *Meter) advance(now time.Time) {
 	m.at = now
 	n := float64(m.inFlight)
 	keep := math.Exp(-dt / muDecay.Seconds())
+	if m.worked > 0 {
+		// After a long silence both would be too small for their quotient to mean anything.
+		keep = max(keep, min(1, minWorked/m.worked))
+	}
 	m.whole += n * dt
 	m.done *= keep
 	m.worked = m.worked*keep + min(n, m.slots)*dt

@@ -47,7 +47,7 @@ type Parts struct {
 func NewSnapshot(p Parts) *Snapshot {
 	s := &Snapshot{
 		Taken: p.Taken, Self: p.Self, HighWater: p.HighWater,
-		Nodes: withoutReplaced(p.Nodes, p.Taken), byName: map[string]*Farm{}, byID: map[ID]*Node{},
+		Nodes: withoutReplaced(p.Nodes, p.Self, p.Taken), byName: map[string]*Farm{}, byID: map[ID]*Node{},
 	}
 	slices.SortFunc(s.Nodes, func(a, b *Node) int {
 		switch {
@@ -100,8 +100,9 @@ func (s *Snapshot) add(m *Member, live *LiveSet) {
 	}
 }
 
-// withoutReplaced returns the nodes but for those that another one with the same address has replaced.
-func withoutReplaced(nodes []*Node, now time.Time) []*Node {
+// withoutReplaced returns the nodes but for those that another one with the same address has replaced. Nobody replaces
+// ourselves.
+func withoutReplaced(nodes []*Node, self ID, now time.Time) []*Node {
 	newest := make(map[netip.AddrPort]*Node, len(nodes))
 	for _, n := range nodes {
 		if o := newest[n.Addr]; o == nil || n.Heard.After(o.Heard) {
@@ -110,7 +111,7 @@ func withoutReplaced(nodes []*Node, now time.Time) []*Node {
 	}
 	out := make([]*Node, 0, len(nodes))
 	for _, n := range nodes {
-		if n == newest[n.Addr] || n.Age(now) <= 3*n.Interval {
+		if n == newest[n.Addr] || n.ID == self || now.Sub(n.Heard) <= 3*n.Interval {
 			out = append(out, n)
 		}
 	}

@@ -1,0 +1,52 @@
+package candidacy
+
+import (
+	"slices"
+	"time"
+
+	"backhand/gossip/node"
+)
+
+// defaultAge is the white paper's. The book has 20 s; beats come every second in both, and five lost in a row are enough.
+const defaultAge = 5 * time.Second
+
+func byAge() Spec {
+	return Spec{
+		Name: "byAge", Usage: "byAge [SECONDS]",
+		Doc: "Drops members of which the last news is older than SECONDS (default 5; also 500ms, or 6b: six of the member's " +
+			"own beat intervals). Age is the time since the beat came plus how old its figures were when it was sent. This " +
+			"host itself is never too old, and a physical has no beat: both stay.",
+		Source: whitePaper, Example: "byAge 6",
+		Make: makeByAge,
+	}
+}
+
+func makeByAge(a *Args) Step {
+	limit := a.Age("SECONDS", Age{Time: defaultAge})
+	return Step{
+		Run: func(req *Request, in []*node.Member) []*node.Member {
+			return slices.DeleteFunc(in, func(m *node.Member) bool { return limit.exceeded(m, req.Now) })
+		},
+		Note: func(req *Request, m *node.Member) string {
+			switch {
+			case m.Self:
+				return "this host"
+			case m.Node == nil:
+				return "no beat"
+			}
+			return "age " + m.Age(req.Now).Round(100*time.Millisecond).String()
+		},
+	}
+}
+
+// exceeded reports whether what is known of the member is strictly older than that.
+func (l Age) exceeded(m *node.Member, now time.Time) bool {
+	switch {
+	case m.Node == nil:
+		return false
+	case l.Beats > 0:
+		// In floats, since a node may announce an interval of which the product would overflow.
+		return float64(m.Age(now)) > l.Beats*float64(m.Node.Interval)
+	}
+	return m.Age(now) > l.Time
+}

@@ -1,0 +1,174 @@
+package candidacytest
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"backhand/candidacy"
+	"backhand/gossip/node"
+)
+
+func TestClusterReadsWhatItIsTold(t *testing.T) {
+	f := Cluster(`
+		# the farm of the seed
+		www2 age=7s sample=200ms load=3 idle=93% busy=4 workers=9 zone=a tls=true
+		self www1 addr=10.58.4.1:8080 load=0.2
+
+		www3 state=draining
+		www4 down=refused
+		www5 unreachable=true outstanding=2
+		physical app1 url=http://app1:8080 outstanding=1
+		other farm=reports,x`)
+	if got, want := Names(f.Members), "www1 www2 www3 www4 www5 app1"; got != want {
+		t.Fatalf("members: %s, want %s", got, want)
+	}
+	if got, want := Names(f.Candidates), "www1 www2 www5 app1"; got != want {
+		t.Errorf("candidates: %s, want %s", got, want)
+	}
+	if f.Self == nil || f.Self.Name != "www1" || f.Self.HostPort() != "10.58.4.1:8080" {
+		t.Errorf("self is %+v", f.Self)
+	}
+	www2 := Member(f, "www2")
+	if got, want := www2.Age(Now()), 7200*time.Millisecond; got != want {
+		t.Errorf("age %v, want %v", got, want)
+	}
+	if st := www2.Stats(); st.Load1 != 3 || st.CPUIdle != 0.93 || www2.Service.Busy != 4 || !www2.Node.TLS {
+		t.Errorf("www2 is %+v", www2.Node)
+	}
+	if addr, _ := www2.Addr(); addr.String() != "10.0.0.1" {
+		t.Errorf("address %v, want that of the first line", addr)
+	}
+	www5, app1 := Member(f, "www5"), Member(f, "app1")
+	if www5.Live.Outstanding() != 2 || !www5.Live.Unreachable(Now()) || www2.Live.Unreachable(Now()) {
+		t.Error("www5 alone has two requests under way and is unreachable")
+	}
+	if app1.HostPort() != "app1:8080" || app1.Live.Outstanding() != 1 {
+		t.Errorf("app1 is %+v", app1)
+	}
+}
+
+func TestClusterOfNobodyIsEmpty(t *testing.T) {
+	if f := Cluster(""); f == nil || len(f.Members) > 0 || f.Self != nil {
+		t.Errorf("got %+v", f)
+	}
+}
+
+func TestClusterRefusesWhatItCannotRead(t *testing.T) {
+	for _, text := range []string{
+		"self", "load=3", "www1 lode=3", "www1 load=x", "www1 age=7", "www1 state=dead", "www1 addr=1.2.3.4", "www1 busy=1.5",
+	} {
+		func() {
+			defer func() {
+				if got, _ := recover().(string); !strings.HasPrefix(got, "candidacytest: line 1, ") {
+					t.Errorf("%q: panic %q, want one that names the line", text, got)
+				}
+			}()
+			Cluster(text)
+		}()
+	}
+}
+
+func TestFieldsReadAllCookiesAndArguments(t *testing.T) {
+	f := Fields{Cookie: []string{"a=1; b=2", "a=3"}, Args: "a=4&a=5"}
+	if got := slices.Collect(f.Cookies("a")); !slices.Equal(got, []string{"1", "3"}) {
+		t.Errorf("cookies %q", got)
+	}
+	if got := slices.Collect(f.Query("a")); !slices.Equal(got, []string{"4", "5"}) {
+		t.Errorf("arguments %q", got)
+	}
+}
+
+// A check that finds nothing is worth nothing: each of these steps breaks a promise in some cluster.
+func TestCheckSeesBrokenPromises(t *testing.T) {
+	runs := 0
+	for _, row := range []struct {
+		name, want string
+		run        candidacy.Func
+	}{
+		{"a member that was no candidate", "was no candidate", func(req *candidacy.Request, in []*node.Member) []*node.Member {
+			if req.Farm == nil {
+				return in
+			}
+			return req.Farm.Members
+		}},
+		{"a member twice", "is twice in the result", func(_ *candidacy.Request, in []*node.Member) []*node.Member {
+			return append(in, in...)
+		}},
+		{"a member that is nil", "a nil in the result", func(_ *candidacy.Request, in []*node.Member) []*node.Member {
+			return append(in, nil)
+		}},
+		{"a figure that was changed", "changed what it was shown", func(_ *candidacy.Request, in []*node.Member) []*node.Member {
+			for _, m := range in {
+				m.Live.Start()
+			}
+			return in
+		}},
+		{"a service that was changed", "changed what it was shown", func(_ *candidacy.Request, in []*node.Member) []*node.Member {
+			for _, m := range in {
+				if m.Service != nil {
+					m.Service.Busy++
+				}
+			}
+			return in
+		}},
+		{"the farm's own list that was sorted", "changed what it was shown", func(req *candidacy.Request, in []*node.Member) []*node.Member {
+			if req.Farm != nil {
+				slices.Reverse(req.Farm.Candidates)
+			}
+			return in
+		}},
+		{"chance from elsewhere", "same seed, other answer", func(_ *candidacy.Request, in []*node.Member) []*node.Member {
+			runs++
+			return in[:min(len(in), runs%2)]
+		}},
+		{"a request that was changed", "changed the request", func(req *candidacy.Request, in []*node.Member) []*node.Member {
+			req.Host = "elsewhere"
+			return in
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			gen, seen := rapid.Custom(drawCase), ""
+			for seed := range 100 {
+				if err := gen.Example(seed).check(candidacy.Step{Run: row.run}, promises{}); err != nil {
+					seen = err.Error()
+					break
+				}
+			}
+			if !strings.Contains(seen, row.want) {
+				t.Errorf("the check says %q, want %q", seen, row.want)
+			}
+		})
+	}
+}
+
+func TestCheckLetsAStepAddWhatItMay(t *testing.T) {
+	c := trial{cluster: "self www1\nwww2\nwww3 state=draining", order: []int{1}}
+	add := func(m func(*node.Farm) *node.Member) candidacy.Step {
+		return candidacy.Step{Run: func(req *candidacy.Request, in []*node.Member) []*node.Member {
+			return append(in, m(req.Farm))
+		}}
+	}
+	self := add(func(f *node.Farm) *node.Member { return f.Self })
+	draining := add(func(f *node.Farm) *node.Member { return f.Draining[0] })
+	for _, row := range []struct {
+		name     string
+		step     candidacy.Step
+		promises promises
+		fine     bool
+	}{
+		{"self, which it may", self, promises{mayAddSelf: true}, true},
+		{"self, which it may not", self, promises{mayAddDraining: true}, false},
+		{"a draining member, which it may", draining, promises{mayAddDraining: true}, true},
+		{"a draining member, which it may not", draining, promises{mayAddSelf: true}, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if err := c.check(row.step, row.promises); (err == nil) != row.fine {
+				t.Errorf("the check says %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,73 @@
+package candidacytest
+
+import (
+	"iter"
+	"math/rand/v2"
+	"net/http"
+	"net/netip"
+	"net/url"
+
+	"backhand/candidacy"
+	"backhand/gossip/node"
+)
+
+// Request returns a request for a page of the farm, decided at [Now] and by a source of chance that always begins alike.
+func Request(f *node.Farm) *candidacy.Request {
+	return &candidacy.Request{
+		Method: "GET", Host: "www.example.com", Path: "/", Client: netip.MustParseAddr("192.0.2.1"),
+		Now: Now(), Rand: Rand(1), Farm: f,
+	}
+}
+
+// Rand returns a source of chance that gives the same numbers for the same seed.
+func Rand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, seed)) }
+
+// Fields are the parts of a request that steps may ask for.
+type Fields struct {
+	Cookie []string // Cookie fields, as they came
+	Args   string   // the query, without ?
+}
+
+// Cookies yields the values of all cookies of that name.
+func (f Fields) Cookies(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, line := range f.Cookie {
+			cookies, _ := http.ParseCookie(line) // a line that cannot be read has no cookies
+			for _, c := range cookies {
+				if c.Name == name && !yield(c.Value) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Query yields the values of all query arguments of that name.
+func (f Fields) Query(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		args, _ := url.ParseQuery(f.Args) // what can be read of it
+		for _, v := range args[name] {
+			if !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+// Step returns the step that its text stands for, with the registry's functions. It panics if there is a mistake in it.
+func Step(r *candidacy.Registry, text string) candidacy.Step {
+	s, err := r.Step(text)
+	if err != nil {
+		panic("candidacytest: " + err.Error())
+	}
+	return s
+}
+
+// Chain returns a chain of these steps, of the registry's functions. It panics if there is a mistake in one.
+func Chain(r *candidacy.Registry, steps ...string) *candidacy.Chain {
+	c, errs := r.Parse(steps)
+	if len(errs) > 0 {
+		panic("candidacytest: " + errs[0].Error())
+	}
+	return c
+}

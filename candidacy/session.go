@@ -1,0 +1,137 @@
+package candidacy
+
+import (
+	"encoding/hex"
+	"iter"
+	"net/netip"
+	"strings"
+
+	"backhand/gossip/node"
+)
+
+// What bySession reads. Nothing longer is a name that anybody gives a session.
+const (
+	defaultSession = "PHPSESSID="
+	maxSessionName = 64
+)
+
+// drainingBeats is for how many of its intervals a draining member may be silent and still keep its sessions: it is no
+// candidate, so that byAge, in front of bySession, never saw it.
+const drainingBeats = 6
+
+func bySession() Spec {
+	return Spec{
+		Name: "bySession", Usage: "bySession [NAME]",
+		Doc: "Keeps only the member that the client's session belongs to: the first whose IP address begins the value of the " +
+			"cookie NAME (default PHPSESSID=), or else of the query argument of that name, as 8 hexadecimal digits for IPv4 " +
+			"(0a000005 is 10.0.0.5, each octet two digits) or 32 for IPv6. The rest of the value is free. A draining member " +
+			"keeps its sessions. Without a session, or if it names no candidate, the list stays as it is.",
+		Source: "README.bySession", Example: "bySession PHPSESSID=",
+		Make: makeBySession,
+	}
+}
+
+func makeBySession(a *Args) Step {
+	name := strings.TrimSuffix(a.Word(defaultSession), "=")
+	if name == "" || len(name) > maxSessionName || strings.ContainsAny(name, `=;,&"\`) {
+		a.Fail("NAME is %q, want the name of a cookie, at most %d bytes", name, maxSessionName)
+	}
+	s := session{name: name}
+	return Step{Run: s.keepOwner, Note: s.note}
+}
+
+// session is the cookie or query argument that says to whom a session belongs.
+type session struct{ name string }
+
+func (s session) keepOwner(req *Request, in []*node.Member) []*node.Member {
+	if req.Fields == nil {
+		return in
+	}
+	if m := s.owner(req, in); m != nil {
+		return append(in[:0], m)
+	}
+	return in
+}
+
+// owner returns the first member that a value names, or nil.
+func (s session) owner(req *Request, in []*node.Member) *node.Member {
+	for value := range s.values(req) {
+		if m := ownerOf(value, req, in); m != nil {
+			return m
+		}
+	}
+	return nil
+}
+
+func (s session) note(req *Request, m *node.Member) string {
+	if req.Fields == nil {
+		return ""
+	}
+	one := []*node.Member{m}
+	for value := range s.values(req) {
+		if sessionMember(one, value) == nil {
+			continue
+		}
+		addr, _ := m.Addr()
+		return "is " + addr.String()
+	}
+	return ""
+}
+
+// values yields what may name the owner: all cookies, then all query arguments.
+func (s session) values(req *Request) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for v := range req.Fields.Cookies(s.name) {
+			if !yield(v) {
+				return
+			}
+		}
+		for v := range req.Fields.Query(s.name) {
+			if !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+// ownerOf returns the member that a session's value names: a candidate, or else a draining one that was not tried yet.
+func ownerOf(value string, req *Request, in []*node.Member) *node.Member {
+	if m := sessionMember(in, value); m != nil || req.Farm == nil {
+		return m
+	}
+	m := sessionMember(req.Farm.Draining, value)
+	if m == nil || wasTried(m, req.tried) || (Age{Beats: drainingBeats}).exceeded(m, req.Now) {
+		return nil
+	}
+	return m
+}
+
+// sessionMember returns the first member whose address begins the value. The longer form goes first: of 32 digits that
+// name no IPv6 member, the first 8 may be an IPv4 address and the rest the application's.
+func sessionMember(members []*node.Member, value string) *node.Member {
+	for _, digits := range [...]int{32, 8} {
+		addr, ok := hexAddr(value, digits)
+		if !ok {
+			continue
+		}
+		for _, m := range members {
+			if a, ok := m.Addr(); ok && a.Unmap() == addr {
+				return m
+			}
+		}
+	}
+	return nil
+}
+
+// hexAddr returns the IP address that so many hexadecimal digits at the start of a value are.
+func hexAddr(value string, digits int) (netip.Addr, bool) {
+	if len(value) < digits {
+		return netip.Addr{}, false
+	}
+	var b [16]byte
+	if _, err := hex.Decode(b[:], []byte(value[:digits])); err != nil {
+		return netip.Addr{}, false
+	}
+	addr, ok := netip.AddrFromSlice(b[:digits/2])
+	return addr.Unmap(), ok
+}

@@ -1,0 +1,113 @@
+package candidacy_test
+
+import (
+	"testing"
+
+	"backhand/candidacy"
+	"backhand/candidacy/candidacytest"
+	"backhand/gossip/node"
+)
+
+func TestBySession(t *testing.T) {
+	const farm = `
+		self www1 addr=10.0.0.1:80
+		www2 addr=10.0.0.2:8080
+		www3 addr=[2001:db8::3]:80
+		www4 addr=10.0.0.4:80 state=draining
+		www5 addr=10.0.0.5:80 down=refused
+		www6 addr=10.0.0.6:80 state=draining age=7s
+		www7 addr=10.0.0.7:80 state=leaving
+		physical app8 url=http://10.0.0.8:8080
+		physical app9 url=http://app9.example.com`
+	const all = "www1 www2 www3 app8 app9"
+	cookies := func(lines ...string) candidacytest.Fields { return candidacytest.Fields{Cookie: lines} }
+	query := func(args string) candidacytest.Fields { return candidacytest.Fields{Args: args} }
+	for _, row := range []struct {
+		name   string
+		fields candidacy.Fields
+		step   string
+		want   string
+	}{
+		{"a request without fields changes nothing", nil, "bySession", all},
+		{"a request without a session changes nothing", cookies(), "bySession", all},
+		{"the cookie's address is kept", cookies("PHPSESSID=0a000002"), "bySession", "www2"},
+		{"self may be the one", cookies("PHPSESSID=0a000001"), "bySession", "www1"},
+		{"the rest of the value is free", cookies("PHPSESSID=0a000002f00-bar"), "bySession", "www2"},
+		{"upper-case digits are digits", cookies("PHPSESSID=0A000002"), "bySession", "www2"},
+		{"other cookies do not matter", cookies("a=0a000001; PHPSESSID=0a000002; b=0a000001"), "bySession", "www2"},
+		{"every Cookie field is read", cookies("a=b", "PHPSESSID=0a000002"), "bySession", "www2"},
+		{"the first cookie that names somebody counts", cookies("PHPSESSID=0aff0001; PHPSESSID=0a000002", "PHPSESSID=0a000001"), "bySession", "www2"},
+		{"the query is read, too", query("PHPSESSID=0a000002"), "bySession", "www2"},
+		{"the cookie goes before the query", candidacytest.Fields{Cookie: []string{"PHPSESSID=0a000002"}, Args: "PHPSESSID=0a000001"}, "bySession", "www2"},
+		{"a cookie of nobody leaves it to the query", candidacytest.Fields{Cookie: []string{"PHPSESSID=x"}, Args: "PHPSESSID=0a000001"}, "bySession", "www1"},
+		{"an address of nobody changes nothing", cookies("PHPSESSID=0aff0001"), "bySession", all},
+		{"seven digits are none", cookies("PHPSESSID=0a00000"), "bySession", all},
+		{"octets without their zero cannot be read", cookies("PHPSESSID=a002"), "bySession", all},
+		{"what is no digit names nobody", cookies("PHPSESSID=0a00000g"), "bySession", all},
+		{"an empty value names nobody", cookies("PHPSESSID="), "bySession", all},
+
+		{"32 digits are an IPv6 address", cookies("PHPSESSID=20010db8000000000000000000000003rest"), "bySession", "www3"},
+		{"of 32 digits 8 may be an IPv4 address", cookies("PHPSESSID=0a000002d41d8cd98f00b204e9800998"), "bySession", "www2"},
+		{"an IPv4 address may be written as IPv6", cookies("PHPSESSID=00000000000000000000ffff0a000002"), "bySession", "www2"},
+
+		{"another name may be given", cookies("sid=0a000002"), "bySession sid", "www2"},
+		{"with its equals sign, too", cookies("sid=0a000002"), "bySession sid=", "www2"},
+		{"then the default is not read", cookies("PHPSESSID=0a000002"), "bySession sid", all},
+
+		{"a draining member keeps its sessions", cookies("PHPSESSID=0a000004"), "bySession", "www4"},
+		{"but not once it is silent", cookies("PHPSESSID=0a000006"), "bySession", all},
+		{"one whose origin is down does not", cookies("PHPSESSID=0a000005"), "bySession", all},
+		{"one that is leaving does not", cookies("PHPSESSID=0a000007"), "bySession", all},
+		{"a physical has sessions, too", cookies("PHPSESSID=0a000008"), "bySession", "app8"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			req := candidacytest.Request(candidacytest.Cluster(farm))
+			req.Fields = row.fields
+			if got := candidacytest.Names(selectFrom(req, row.step)); got != row.want {
+				t.Errorf("%s leaves %q, want %q", row.step, got, row.want)
+			}
+		})
+	}
+}
+
+func TestBySessionChoosesAmongCandidates(t *testing.T) {
+	req := candidacytest.Request(candidacytest.Cluster("www1\nwww2 age=9s\nwww3"))
+	req.Fields = candidacytest.Fields{Cookie: []string{"PHPSESSID=0a000002"}}
+	if got := candidacytest.Names(selectFrom(req, "byAge 6", "bySession")); got != "www1 www3" {
+		t.Errorf("a dead member's session goes to %q, want those that byAge left", got)
+	}
+}
+
+func TestBySessionDoesNotBringBackWhoWasTried(t *testing.T) {
+	f := candidacytest.Cluster("www1\nwww2 state=draining")
+	req := candidacytest.Request(f)
+	req.Fields = candidacytest.Fields{Cookie: []string{"PHPSESSID=0a000002"}}
+	c := candidacytest.Chain(candidacy.Builtin(), "bySession")
+	got := c.Select(req, candidacy.AppendCandidates(nil, req, []*node.Member{f.Draining[0]}))
+	if candidacytest.Names(got) != "www1" {
+		t.Errorf("the next attempt goes to %q", candidacytest.Names(got))
+	}
+}
+
+func TestBySessionRefusesBadNames(t *testing.T) {
+	const want = ", want the name of a cookie, at most 64 bytes (usage: bySession [NAME])"
+	long := "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	checkErrors(t, map[string]string{
+		"bySession =":       `bySession: NAME is ""` + want,
+		"bySession a=b":     `bySession: NAME is "a=b"` + want,
+		"bySession a;b":     `bySession: NAME is "a;b"` + want,
+		"bySession a==":     `bySession: NAME is "a="` + want,
+		"bySession a b":     `bySession: "b" is one argument too many (usage: bySession [NAME])`,
+		"bySession " + long: `bySession: NAME is "` + long + `"` + want,
+	})
+}
+
+func Example_bySession() {
+	req := candidacytest.Request(candidacytest.Cluster("www1 addr=10.0.0.4:80\nwww2 addr=10.0.0.5:80"))
+	req.Fields = candidacytest.Fields{Cookie: []string{"PHPSESSID=0a0000057c2bd5f1"}}
+	explainRequest(req, "bySession")
+	// Output:
+	// bySession
+	//   www2 (is 10.0.0.5)
+	//   dropped www1
+}
