@@ -1,0 +1,194 @@
+package status
+
+import (
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"backhand/gossip/node"
+)
+
+// maxSeries is of how many nodes, and of how many members, figures are given. Who is left out is counted.
+const maxSeries = 1024
+
+// clusterCollector gives the figures of the cluster as the snapshot has them at the time of a scrape. Nothing is kept
+// from one scrape to the next, so that what has gone is gone.
+type clusterCollector struct {
+	src Source
+	now func() time.Time
+
+	age, lateness, nodes                                          *prometheus.Desc
+	up, candidate, outstanding, inFlight, handed, failed, refused *prometheus.Desc
+	omitted, highWater, sent, received, rejected, ready           *prometheus.Desc
+	warnings, unauthenticated, snapshotAge, build                 *prometheus.Desc
+}
+
+func newClusterCollector(src Source, now func() time.Time) *clusterCollector {
+	d := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	ofMember := func(name, help string) *prometheus.Desc { return d(name, help, "farm", "member", "id") }
+	return &clusterCollector{
+		src: src, now: now,
+		age: d("backhand_peer_age_seconds",
+			"How old what is known of a peer is, in seconds: the time since "+
+				"its last beat came, plus how old its figures were then.", "node", "id"),
+		lateness: d("backhand_beat_lateness_seconds",
+			"How much later than planned a node sent the beat before its last, in seconds, as it says itself.", "node", "id"),
+		nodes: d("backhand_nodes",
+			"Nodes and physicals that are known, by state; one that serves several farms counts as the worst.", "state"),
+		up: ofMember("backhand_member_up",
+			"1 if the member is heard, its origin is up, it is neither draining "+
+				"nor leaving, and the last connect to it did not fail; else 0."),
+		candidate: ofMember("backhand_member_candidate",
+			"1 if the chains of the farm's routes start with the member, else 0."),
+		outstanding: ofMember("backhand_member_outstanding", "Requests that this agent has under way at the member."),
+		inFlight: ofMember("backhand_member_in_flight",
+			"Requests that are under way at the origin of the member, as it announced."),
+		handed: ofMember("backhand_member_requests_total", "Requests that this agent handed to the member."),
+		failed: ofMember("backhand_member_failures_total", "Requests of this agent that the member failed."),
+		refused: ofMember("backhand_member_refusals_total",
+			"Requests of this agent that the member sent back before it had asked its origin."),
+		omitted: d("backhand_series_omitted",
+			"Nodes and members of which there are no figures here, since there are too many."),
+		highWater: d("backhand_load_high_water", "Load average that counts as full in the cluster; a power of two."),
+		sent:      d("backhand_beats_sent_total", "Beats that this agent sent."),
+		received:  d("backhand_beats_received_total", "Beats of others that this agent took."),
+		rejected:  d("backhand_beats_rejected_total", "Beats that this agent did not take, by reason.", "reason"),
+		ready:     d("backhand_ready", "1 if this agent takes requests, 0 if it is draining or leaving."),
+		warnings:  d("backhand_config_warnings", "Warnings about the configuration that the page shows."),
+		unauthenticated: d("backhand_unauthenticated",
+			"1 if beats carry no proof of origin on something else than loopback, else 0."),
+		snapshotAge: d("backhand_snapshot_age_seconds",
+			"How old the picture of the cluster is that requests are balanced by, in seconds."),
+		build: d("backhand_build_info", "1; the labels say which build runs.", "version", "build", "goversion"),
+	}
+}
+
+func (c *clusterCollector) descs() []*prometheus.Desc {
+	return []*prometheus.Desc{
+		c.age, c.lateness, c.nodes, c.up, c.candidate, c.outstanding, c.inFlight, c.handed, c.failed, c.refused, c.omitted,
+		c.highWater, c.sent, c.received, c.rejected, c.ready, c.warnings, c.unauthenticated, c.snapshotAge, c.build,
+	}
+}
+
+// Describe implements [prometheus.Collector].
+func (c *clusterCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range c.descs() {
+		ch <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (c *clusterCollector) Collect(ch chan<- prometheus.Metric) {
+	s, info := c.src()
+	now := c.now()
+	rows := newRows(s, now)
+	e := &emitter{ch: ch, seen: map[seriesKey]bool{}}
+	for _, n := range countStates(rows) {
+		e.gauge(c.nodes, float64(n.N), n.Name)
+	}
+	for _, s := range states() {
+		e.gauge(c.nodes, 0, string(s)) // unless it was given: an alert can only compare what is there
+	}
+	e.gauge(c.omitted, float64(c.collectNodes(e, s, now)+c.collectMembers(e, rows)))
+	c.collectAgent(e, info)
+	e.gauge(c.highWater, s.HighWater)
+	e.gauge(c.snapshotAge, max(0, now.Sub(s.Taken)).Seconds())
+}
+
+// collectNodes returns how many were left out.
+func (c *clusterCollector) collectNodes(e *emitter, s *node.Snapshot, now time.Time) int {
+	nodes := s.Nodes[:min(len(s.Nodes), maxSeries)]
+	for _, n := range nodes {
+		name, id := clean(n.Name), n.ID.String()
+		if n.ID != s.Self {
+			e.gauge(c.age, n.Age(now).Seconds(), name, id)
+		}
+		e.gauge(c.lateness, n.Stats.SendLate.Seconds(), name, id)
+	}
+	return len(s.Nodes) - len(nodes)
+}
+
+// collectMembers returns how many were left out.
+func (c *clusterCollector) collectMembers(e *emitter, rows []Row) int {
+	shown, omitted := 0, 0
+	for i := range rows {
+		r := &rows[i]
+		switch {
+		case r.Farm == "":
+		case shown == maxSeries:
+			omitted++
+		default:
+			shown++
+			c.collectMember(e, r)
+		}
+	}
+	return omitted
+}
+
+func (c *clusterCollector) collectMember(e *emitter, r *Row) {
+	e.gauge(c.up, truth(r.State == Up), r.Farm, r.Name, r.ID)
+	e.gauge(c.candidate, truth(r.Candidate), r.Farm, r.Name, r.ID)
+	e.gauge(c.outstanding, float64(r.Outstanding), r.Farm, r.Name, r.ID)
+	if r.Service != nil {
+		e.gauge(c.inFlight, float64(r.Service.InFlight), r.Farm, r.Name, r.ID)
+	}
+	e.counter(c.handed, r.Chosen, r.Farm, r.Name, r.ID)
+	e.counter(c.failed, r.Failed, r.Farm, r.Name, r.ID)
+	e.counter(c.refused, r.Refused, r.Farm, r.Name, r.ID)
+}
+
+func (c *clusterCollector) collectAgent(e *emitter, info Info) {
+	e.counter(c.sent, info.Beats.Sent)
+	e.counter(c.received, info.Beats.Received)
+	for _, r := range info.Beats.Rejected {
+		e.counter(c.rejected, r.N, clean(r.Name))
+	}
+	e.gauge(c.ready, truth(ownState(info.State) == Up))
+	e.gauge(c.warnings, float64(len(info.Warnings)))
+	e.gauge(c.unauthenticated, truth(info.Unauthenticated))
+	e.gauge(c.build, 1, clean(info.Version), clean(info.Build), runtime.Version())
+}
+
+// emitter sends figures, each name and labels only once: a second one, made by a node that poses as another, would
+// make Prometheus refuse the whole scrape.
+type emitter struct {
+	ch   chan<- prometheus.Metric
+	seen map[seriesKey]bool
+}
+
+type seriesKey struct {
+	desc   *prometheus.Desc
+	labels [3]string // no desc has more
+}
+
+func (e *emitter) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	e.emit(d, prometheus.GaugeValue, v, labels)
+}
+
+func (e *emitter) counter(d *prometheus.Desc, v uint64, labels ...string) {
+	e.emit(d, prometheus.CounterValue, float64(v), labels)
+}
+
+func (e *emitter) emit(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels []string) {
+	key := seriesKey{desc: d}
+	copy(key.labels[:], labels)
+	if e.seen[key] {
+		return
+	}
+	e.seen[key] = true
+	m, err := prometheus.NewConstMetric(d, kind, v, labels...)
+	if err != nil {
+		m = prometheus.NewInvalidMetric(d, err)
+	}
+	e.ch <- m
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

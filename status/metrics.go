@@ -1,0 +1,68 @@
+package status
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Observation is what became of one request, for the counters.
+type Observation struct {
+	Route    string        // its [Route.Name]; "" if there was none for it
+	Farm     string        // "" if there was none
+	Member   string        // name of the member that was chosen last; "" if none was
+	Empty    string        // what was done since the chain left nobody: self, any or 503; "" if it left somebody
+	Status   int           // of the response; 0 if the client was gone before there was one
+	Attempts int           // at members
+	Refusals int           // by members, before they had asked their origin
+	Wait     time.Duration // from the request's head to that of the response; 0 if none came
+	Took     time.Duration // from the request's head to the last byte of the response
+}
+
+// Totals are what has been observed since the start.
+type Totals struct {
+	Requests uint64
+	Empty    uint64 // of them, those for which the chain left nobody
+}
+
+// Metrics are the figures for Prometheus. They live in a registry of their own, so that several agents can run in one
+// process.
+type Metrics struct {
+	registry *prometheus.Registry
+	series   *series
+}
+
+// NewMetrics returns figures of which those about the cluster are taken from src at each scrape. It starts nothing.
+func NewMetrics(src Source) *Metrics { return newMetrics(src, time.Now) }
+
+func newMetrics(src Source, now func() time.Time) *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry(), series: newSeries()}
+	m.registry.MustRegister(
+		m.series,
+		newClusterCollector(src, now),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
+}
+
+// Handler answers scrapes.
+func (m *Metrics) Handler() http.Handler {
+	// A scrape beside which two others are under way is one too many; it is told to come back.
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 3})
+}
+
+// Observe counts a request that has ended. It may be called by any number of goroutines at once, and in the long run
+// neither takes a lock nor allocates.
+func (m *Metrics) Observe(o Observation) { m.series.observe(o) }
+
+// Route returns the totals of one route, for [Route].
+func (m *Metrics) Route(name string) Totals {
+	return m.series.totals(func(n string) bool { return n == routeLabel(name) })
+}
+
+// Total returns the totals of all requests, for [Info].
+func (m *Metrics) Total() Totals { return m.series.totals(func(string) bool { return true }) }

@@ -1,0 +1,217 @@
+package status
+
+import (
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"backhand/gossip/node"
+)
+
+func seedMetrics() *Metrics { return newMetrics(seedSource, fixed) }
+
+func aRequest() Observation {
+	return Observation{
+		Route: "/", Farm: "web", Member: "www1", Status: 200, Attempts: 2, Refusals: 1,
+		Wait: 3 * time.Millisecond, Took: 40 * time.Millisecond,
+	}
+}
+
+// scrape returns all figures as Prometheus reads them.
+func scrape(t *testing.T, m *Metrics) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/backhand/metrics", nil))
+	if w.Code != 200 {
+		t.Fatalf("status %d: %s", w.Code, w.Body)
+	}
+	return w.Body.String()
+}
+
+func TestFiguresFollowTheRulesOfPrometheus(t *testing.T) {
+	m := seedMetrics()
+	m.Observe(aRequest())
+	m.Observe(Observation{Route: "/", Farm: "web", Empty: "503", Status: 503})
+	problems, err := testutil.GatherAndLint(m.registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+	pedantic := prometheus.NewPedanticRegistry()
+	pedantic.MustRegister(m.series, newClusterCollector(seedSource, fixed))
+	if _, err := pedantic.Gather(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestScrapeOfTheSeedCluster(t *testing.T) {
+	m := seedMetrics()
+	m.Observe(aRequest())
+	m.Observe(aRequest())
+	m.Observe(Observation{Route: "/", Farm: "web", Member: "www2", Status: 502, Attempts: 3, Took: 2 * time.Second})
+	m.Observe(Observation{Route: "/", Farm: "web", Empty: "503", Status: 503})
+	m.Observe(Observation{Status: 404})
+	m.Observe(Observation{Route: "/", Farm: "web", Member: "www1", Attempts: 1})
+	var ours strings.Builder
+	for line := range strings.Lines(scrape(t, m)) {
+		if strings.Contains(line, "backhand_") && !strings.HasPrefix(line, "backhand_build_info") { // the Go version changes
+			ours.WriteString(line)
+		}
+	}
+	golden(t, "seed.metrics", []byte(ours.String()))
+}
+
+func TestAScrapeTellsOfTheProcess(t *testing.T) {
+	text := scrape(t, seedMetrics())
+	for _, name := range []string{"go_goroutines ", "process_open_fds ", `backhand_build_info{build="1a2b3c4 go1.26",goversion="go`} {
+		if !strings.Contains(text, "\n"+name) {
+			t.Errorf("no %s", name)
+		}
+	}
+}
+
+func TestFiguresFollowTheSnapshot(t *testing.T) {
+	nodes := []*node.Node{aNode(1, "balancer"), aNode(2, "www1", "web")}
+	m := newMetrics(func() (*node.Snapshot, Info) { return snapshot(node.NewLiveSet(), nodes), seedInfo() }, fixed)
+	if !strings.Contains(scrape(t, m), `backhand_peer_age_seconds{id="`+id(2).String()+`",node="www1"} 0.5`) {
+		t.Error("no age of www1")
+	}
+	nodes = nodes[:1]
+	if strings.Contains(scrape(t, m), "www1") {
+		t.Error("www1 is gone, and its figures are not")
+	}
+}
+
+func TestHostileNamesDoNotBreakAScrape(t *testing.T) {
+	farm := evil()[:node.MaxFarm]
+	twice := []*node.Node{aNode(2, evil(), farm), aNode(3, evil(), farm), aNode(4, "www", "web", "web")}
+	info := seedInfo()
+	info.Beats.Rejected = []Count{{"x", 1}, {"x", 2}, {"\xff", 3}}
+	m := newMetrics(func() (*node.Snapshot, Info) { return snapshot(node.NewLiveSet(), twice), info }, fixed)
+	m.Observe(Observation{
+		Route: evil(), Farm: "\xff", Member: evil(), Empty: "\xff",
+		Status: -7, Attempts: -1, Refusals: -1, Wait: -1, Took: -1,
+	})
+	text := scrape(t, m)
+	if !utf8.ValidString(text) || strings.Contains(text, "\x1b") {
+		t.Error("names are not cleaned")
+	}
+	if n := strings.Count(text, "\nbackhand_member_up{"); n != 3 {
+		t.Errorf("%d members, want 3", n)
+	}
+}
+
+func TestTooManyMembersAreCounted(t *testing.T) {
+	var all []node.Physical
+	for i := range maxSeries + 7 {
+		all = append(all, physical("f", fmt.Sprintf("app%d", i), "http://h/"))
+	}
+	s := snapshot(node.NewLiveSet(), nil, all...)
+	text := scrape(t, newMetrics(func() (*node.Snapshot, Info) { return s, Info{} }, fixed))
+	if n := strings.Count(text, "\nbackhand_member_up{"); n != maxSeries || !strings.Contains(text, "\nbackhand_series_omitted 7\n") {
+		t.Errorf("%d members", n)
+	}
+}
+
+func TestTooManyNamesShareOne(t *testing.T) {
+	m := seedMetrics()
+	for i := range maxMemberNames + 5 {
+		m.Observe(Observation{Route: "/", Farm: "web", Member: fmt.Sprintf("www%d", i), Status: 200})
+	}
+	m.Observe(Observation{Route: "/b", Farm: "web", Member: "www0", Status: 200}) // known, on another route
+	for i := range maxRouteNames + 5 {
+		m.Observe(Observation{Route: fmt.Sprintf("/r%d", i), Status: 200})
+	}
+	if n := testutil.CollectAndCount(m.series, "backhand_decision_total"); n != maxMemberNames+2 {
+		t.Errorf("%d series of decisions, want %d", n, maxMemberNames+2)
+	}
+	if n := testutil.CollectAndCount(m.series, "backhand_attempts_total"); n != maxRouteNames+1 {
+		t.Errorf("%d routes, want %d", n, maxRouteNames+1)
+	}
+	for name, want := range map[string]float64{"other": 5, "www0": 1, "www1023": 1} {
+		if got := testutil.ToFloat64(m.series.decisions.WithLabelValues("/", name)); got != want {
+			t.Errorf("%s was chosen %v times, want %v", name, got, want)
+		}
+	}
+	if got := m.Total().Requests; got != maxMemberNames+maxRouteNames+11 {
+		t.Errorf("%d requests in total", got)
+	}
+}
+
+func TestTotalsOfARoute(t *testing.T) {
+	m := seedMetrics()
+	m.Observe(Observation{Route: "/", Farm: "web", Status: 200})
+	m.Observe(Observation{Route: "/", Farm: "new after a reload", Status: 503, Empty: "503"})
+	m.Observe(Observation{Status: 404})
+	got := []Totals{m.Route("/"), m.Route("/nothing"), m.Route(""), m.Total()}
+	if d := cmp.Diff([]Totals{{2, 1}, {}, {1, 0}, {3, 1}}, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestObserveFromEverywhereAtOnce(t *testing.T) {
+	const workers, each = 8, 300
+	m := seedMetrics()
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := range each {
+				o := aRequest()
+				o.Route, o.Member = fmt.Sprintf("/%d", i%7), fmt.Sprintf("www%d", (i*w)%40)
+				m.Observe(o)
+				if i%100 == 0 {
+					w := httptest.NewRecorder()
+					m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+					_, _ = io.Copy(io.Discard, w.Body)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := m.Total().Requests; got != workers*each {
+		t.Errorf("%d requests, want %d", got, workers*each)
+	}
+	sum := 0.0
+	for r := range 7 {
+		for n := range 40 {
+			sum += testutil.ToFloat64(m.series.decisions.WithLabelValues(fmt.Sprintf("/%d", r), fmt.Sprintf("www%d", n)))
+		}
+	}
+	if sum != workers*each {
+		t.Errorf("%v decisions, want %d", sum, workers*each)
+	}
+}
+
+func TestObserveAllocatesNothingForMembersThatAreKnown(t *testing.T) {
+	m, o := seedMetrics(), aRequest()
+	if n := testing.AllocsPerRun(100, func() { m.Observe(o) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkObserve(b *testing.B) {
+	m, o := seedMetrics(), aRequest()
+	b.ReportAllocs()
+	for b.Loop() {
+		m.Observe(o)
+	}
+}
+
+func BenchmarkView(b *testing.B) {
+	s, info := seedCluster(), seedInfo()
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = NewView(s, info, now)
+	}
+}

@@ -1,0 +1,220 @@
+package status
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Names come from the file and, those of members, from the network. Beyond so many different ones, all others share the
+// name "other": each costs memory here and in Prometheus for as long as they run.
+const (
+	maxMemberNames = 1024
+	maxRouteNames  = 1024
+	otherName      = "other"
+	noneName       = "none" // for a request that took no route or has no farm
+)
+
+// series are what requests are counted by. The children that a route needs are kept in maps that are replaced whole when
+// one is added, so that a request whose route and member are known only reads.
+type series struct {
+	requests  *prometheus.CounterVec
+	decisions *prometheus.CounterVec
+	empty     *prometheus.CounterVec
+	attempts  *prometheus.CounterVec
+	refusals  *prometheus.CounterVec
+	took      *prometheus.HistogramVec
+	wait      *prometheus.HistogramVec
+
+	routes atomic.Pointer[map[routeKey]*routeSeries]
+
+	mu      sync.Mutex // held while a route or a member is added
+	members map[string]bool
+}
+
+type routeKey struct{ route, farm string }
+
+// routeSeries are the children of one route and farm.
+type routeSeries struct {
+	name     string // as the label has it
+	total    atomic.Uint64
+	empty    atomic.Uint64
+	byCode   [6]prometheus.Counter // by the first digit of the status; 0 for none
+	attempts prometheus.Counter
+	refusals prometheus.Counter
+	took     prometheus.Observer
+	wait     prometheus.Observer
+	members  atomic.Pointer[map[string]prometheus.Counter]
+}
+
+// durations bounds the buckets from a file out of memory to a page that took a minute.
+func durations() []float64 {
+	return []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
+}
+
+func newSeries() *series {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	histogram := func(name, help string) *prometheus.HistogramVec {
+		opts := prometheus.HistogramOpts{Name: name, Help: help, Buckets: durations()}
+		return prometheus.NewHistogramVec(opts, []string{"route"})
+	}
+	s := &series{
+		requests: counter("backhand_requests_total",
+			"Requests that have ended, by route, farm and class of the status; "+
+				"class none means that the client left before there was one.",
+			"route", "farm", "code"),
+		decisions: counter("backhand_decision_total",
+			"Requests by route and by the name of the member that was chosen last.", "route", "member"),
+		empty: counter("backhand_chain_empty_total",
+			"Requests for which the chain of the route left nobody, by what was done then (self, any or 503).", "route", "action"),
+		attempts: counter("backhand_attempts_total",
+			"Members that requests were handed to, further attempts after a failure included.", "route"),
+		refusals: counter("backhand_refusals_total",
+			"Times that a member sent a request back before it had asked its origin.", "route"),
+		took: histogram("backhand_request_duration_seconds",
+			"Time from the head of a request to the last byte of its response, in seconds."),
+		wait: histogram("backhand_request_wait_seconds",
+			"Time from the head of a request to the head of its response, in seconds; not of those that got none."),
+		members: map[string]bool{},
+	}
+	s.routes.Store(&map[routeKey]*routeSeries{})
+	return s
+}
+
+// parts are the collectors that series consists of.
+func (s *series) parts() []prometheus.Collector {
+	return []prometheus.Collector{s.requests, s.decisions, s.empty, s.attempts, s.refusals, s.took, s.wait}
+}
+
+// Describe implements [prometheus.Collector].
+func (s *series) Describe(ch chan<- *prometheus.Desc) {
+	for _, c := range s.parts() {
+		c.Describe(ch)
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (s *series) Collect(ch chan<- prometheus.Metric) {
+	for _, c := range s.parts() {
+		c.Collect(ch)
+	}
+}
+
+func (s *series) observe(o Observation) {
+	r := s.route(o.Route, o.Farm)
+	r.total.Add(1)
+	r.byCode[class(o.Status)].Inc()
+	if o.Attempts > 0 {
+		r.attempts.Add(float64(o.Attempts))
+	}
+	if o.Refusals > 0 {
+		r.refusals.Add(float64(o.Refusals))
+	}
+	if o.Empty != "" {
+		r.empty.Add(1)
+		s.empty.WithLabelValues(r.name, clean(o.Empty)).Inc()
+	}
+	r.took.Observe(max(0, o.Took).Seconds())
+	if o.Wait > 0 {
+		r.wait.Observe(o.Wait.Seconds())
+	}
+	if o.Member == "" {
+		return
+	}
+	if c := (*r.members.Load())[o.Member]; c != nil {
+		c.Inc()
+		return
+	}
+	s.member(r, o.Member).Inc()
+}
+
+// route returns the children of a route and farm, and makes them the first time.
+func (s *series) route(route, farm string) *routeSeries {
+	key := routeKey{route, farm}
+	if r := (*s.routes.Load())[key]; r != nil {
+		return r
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := *s.routes.Load()
+	if r := old[key]; r != nil {
+		return r
+	}
+	if len(old) >= maxRouteNames {
+		key = routeKey{otherName, otherName}
+		if r := old[key]; r != nil {
+			return r
+		}
+	}
+	r := s.newRoute(key)
+	s.routes.Store(with(old, key, r))
+	return r
+}
+
+func (s *series) newRoute(key routeKey) *routeSeries {
+	route, farm := routeLabel(key.route), routeLabel(key.farm)
+	r := &routeSeries{
+		name: route, attempts: s.attempts.WithLabelValues(route), refusals: s.refusals.WithLabelValues(route),
+		took: s.took.WithLabelValues(route), wait: s.wait.WithLabelValues(route),
+	}
+	for i, code := range []string{noneName, "1xx", "2xx", "3xx", "4xx", "5xx"} {
+		r.byCode[i] = s.requests.WithLabelValues(route, farm, code)
+	}
+	r.members.Store(&map[string]prometheus.Counter{})
+	return r
+}
+
+// member returns the counter of decisions for a member that the route did not have before.
+func (s *series) member(r *routeSeries, name string) prometheus.Counter {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := *r.members.Load()
+	if c := old[name]; c != nil {
+		return c
+	}
+	if !s.members[name] && len(s.members) >= maxMemberNames {
+		return s.decisions.WithLabelValues(r.name, otherName)
+	}
+	s.members[name] = true
+	c := s.decisions.WithLabelValues(r.name, clean(name))
+	r.members.Store(with(old, name, c))
+	return c
+}
+
+func (s *series) totals(want func(route string) bool) Totals {
+	var t Totals
+	for _, r := range *s.routes.Load() {
+		if want(r.name) {
+			t.Requests += r.total.Load()
+			t.Empty += r.empty.Load()
+		}
+	}
+	return t
+}
+
+// with returns a copy of the map with one entry more: readers of the old one need no lock.
+func with[K comparable, V any](old map[K]V, key K, v V) *map[K]V {
+	m := make(map[K]V, len(old)+1)
+	maps.Copy(m, old)
+	m[key] = v
+	return &m
+}
+
+func routeLabel(name string) string {
+	if name == "" {
+		return noneName
+	}
+	return clean(name)
+}
+
+// class returns the first digit of a status, or 0 for what is none.
+func class(status int) int {
+	if status < 100 || status > 599 {
+		return 0
+	}
+	return status / 100
+}

@@ -1,0 +1,156 @@
+package status
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"backhand/gossip/node"
+)
+
+// View is all that the page shows, as plain values. Times are in seconds, memory is in bytes, shares are from 0 to 1.
+type View struct {
+	Cluster  string    `json:"cluster"`
+	Note     string    `json:"note,omitempty"`
+	Agent    Agent     `json:"agent"`
+	Viewer   string    `json:"viewer"`
+	Now      time.Time `json:"now"`
+	Snapshot float64   `json:"snapshot_age_seconds"` // how old the snapshot is that all of this was taken from
+	Warnings []string  `json:"warnings"`
+
+	Requests  uint64  `json:"requests"`
+	Beats     Beats   `json:"beats"`
+	HighWater float64 `json:"load_high_water"` // load that counts as full
+
+	Nodes     int         `json:"nodes"`
+	Physicals int         `json:"physicals"`
+	States    []Count     `json:"states"` // how many nodes and physicals are in which
+	Routes    []RouteView `json:"routes"`
+	Rows      []Row       `json:"rows"`
+	Omitted   int         `json:"rows_omitted"` // how many rows there are beyond MaxRows
+}
+
+// Agent is the agent that shows the page.
+type Agent struct {
+	Name            string    `json:"name"`
+	ID              string    `json:"id"`
+	State           State     `json:"state"`
+	Version         string    `json:"version"`
+	Build           string    `json:"build,omitempty"`
+	Started         time.Time `json:"started"`
+	Uptime          float64   `json:"uptime_seconds"`
+	ConfigPath      string    `json:"config_path,omitempty"`
+	ConfigHash      string    `json:"config_hash"`
+	Unauthenticated bool      `json:"unauthenticated"`
+}
+
+// RouteView is a route and how its farm stands.
+type RouteView struct {
+	Name       string   `json:"name"`
+	Farm       string   `json:"farm"`
+	Chain      []string `json:"chain"`
+	WhenEmpty  string   `json:"when_empty"`
+	Requests   uint64   `json:"requests"`
+	Empty      uint64   `json:"empty"`
+	Members    int      `json:"members"`
+	Candidates int      `json:"candidates"`
+	// K is how many requests a member gets from one of its beats to the next, from all nodes together: the mean over the
+	// farm's nodes that are heard. A chain that sorts by announced figures herds where it is above 5. Nil without nodes.
+	K *float64 `json:"k"`
+}
+
+// MaxRows is how many rows a View has at most: a page that no browser can show helps nobody.
+const MaxRows = 5000
+
+// herdK is the K from which on a chain that sorts by announced figures sends everybody to the same few members.
+const herdK = 5
+
+// NewView makes the view of a snapshot at the time now. It changes nothing.
+func NewView(s *node.Snapshot, info Info, now time.Time) View {
+	v := View{
+		Cluster: clean(info.Cluster), Note: clean(info.Note), Agent: newAgent(info, now), Viewer: clean(info.Viewer),
+		Now: now.Round(0), Snapshot: max(0, now.Sub(s.Taken)).Seconds(), Warnings: cleanAll(info.Warnings),
+		Requests: info.Requests, Beats: newBeats(info.Beats), HighWater: finite(s.HighWater), Nodes: len(s.Nodes),
+	}
+	v.Rows = newRows(s, now)
+	v.States, v.Physicals = countStates(v.Rows), countPhysicals(s)
+	if len(v.Rows) > MaxRows {
+		v.Rows, v.Omitted = v.Rows[:MaxRows], len(v.Rows)-MaxRows
+	}
+	v.Routes = make([]RouteView, 0, len(info.Routes))
+	for _, r := range info.Routes {
+		rv := newRoute(r, s.Farm(r.Farm), now)
+		if r.Sorts && rv.K != nil && *rv.K > herdK {
+			v.Warnings = append(v.Warnings, herdWarning(rv))
+		}
+		v.Routes = append(v.Routes, rv)
+	}
+	return v
+}
+
+func countPhysicals(s *node.Snapshot) int {
+	n := 0
+	for _, f := range s.Farms {
+		for _, m := range f.Members {
+			if m.Node == nil {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func newAgent(info Info, now time.Time) Agent {
+	up := max(0, now.Sub(info.Started)).Seconds()
+	if info.Started.IsZero() {
+		up = 0 // it has not said
+	}
+	return Agent{
+		Name: clean(info.Name), ID: info.ID.String(), State: ownState(info.State),
+		Version: clean(info.Version), Build: clean(info.Build),
+		Started: info.Started.Round(0), Uptime: up,
+		ConfigPath: clean(info.ConfigPath), ConfigHash: hexHash(info.ConfigHash),
+		Unauthenticated: info.Unauthenticated,
+	}
+}
+
+func newBeats(b Beats) Beats {
+	rejected := make([]Count, 0, len(b.Rejected))
+	for _, c := range b.Rejected {
+		rejected = append(rejected, Count{Name: clean(c.Name), N: c.N})
+	}
+	b.Rejected = rejected
+	return b
+}
+
+func newRoute(r Route, f *node.Farm, now time.Time) RouteView {
+	rv := RouteView{
+		Name: clean(r.Name), Farm: clean(r.Farm), Chain: cleanAll(r.Chain), WhenEmpty: clean(r.WhenEmpty),
+		Requests: r.Requests, Empty: r.Empty,
+	}
+	if f == nil {
+		return rv // nobody serves it, as far as we know
+	}
+	rv.Members, rv.Candidates = len(f.Members), len(f.Candidates)
+	sum, nodes := 0.0, 0
+	for _, m := range f.Members {
+		if m.Node != nil && !silent(m, now) {
+			sum += finite(m.Service.Arrivals) * m.Node.Interval.Seconds()
+			nodes++
+		}
+	}
+	if nodes > 0 {
+		k := finite(sum / float64(nodes))
+		rv.K = &k
+	}
+	return rv
+}
+
+func herdWarning(r RouteView) string {
+	return fmt.Sprintf("route %s: the chain sorts by figures that all nodes hear alike, and a member gets about %s requests "+
+		"from one beat to the next, so that all requests run to the same few members at once; shorten gossip.interval until "+
+		"there are fewer than %d, or end the chain before it sorts", strconv.Quote(r.Name), ratio(*r.K), herdK)
+}
+
+// hexHash writes a hash of a configuration so that people can compare two.
+func hexHash(h uint64) string { return fmt.Sprintf("%016x", h) }
