@@ -28,7 +28,8 @@ func ParseDestination(s string) (Destination, error) {
 	case ap.Port() == 0:
 		return Destination{}, fmt.Errorf("destination %q: want a port from 1 to 65535", s)
 	case ap.Addr().As4()[0] >= 240 && ap.Addr() != netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return Destination{}, fmt.Errorf("destination %q: %v is reserved, want 224.0.0.0 to 239.255.255.255 for multicast", s, ap.Addr())
+		return Destination{}, fmt.Errorf("destination %q: %v is reserved, want 224.0.0.0 to 239.255.255.255 for multicast",
+			s, ap.Addr())
 	}
 	d := Destination{Addr: ap}
 	if !d.Multicast() {

@@ -1,0 +1,153 @@
+package gossip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"backhand/gossip/wire"
+)
+
+const (
+	// receiveSize is more than any beat has, so that one too long shows as such.
+	receiveSize = 2048
+	// A transport that cannot receive is asked again after a pause, which doubles from the first to the longest.
+	firstPause   = 10 * time.Millisecond
+	longestPause = time.Second
+)
+
+// receiver takes in what comes over one transport. It is used by one goroutine.
+type receiver struct {
+	g      *Gossiper
+	parser *wire.Parser
+	beat   wire.Beat
+}
+
+// receive listens until the transport is closed.
+func (g *Gossiper) receive(ctx context.Context, t Transport) {
+	r := receiver{g: g, parser: wire.NewParser(g.cluster)}
+	buf := make([]byte, receiveSize)
+	pause := firstPause
+	for {
+		n, from, err := t.Receive(buf)
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			g.counters.receiveErrors.Add(1)
+			if g.receiveLog.pass(time.Since(g.start)) {
+				g.cfg.Log.Warn("beats cannot be received; trying on", "from", t.String(), "err", err)
+			}
+			if !wait(ctx, pause) {
+				return
+			}
+			pause = min(2*pause, longestPause)
+			continue
+		}
+		pause = firstPause
+		r.take(buf[:n], from.Addr())
+	}
+}
+
+// wait returns false if ctx ends before the time is over.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// take judges one datagram. Where it came from is asked before it is looked at.
+func (r *receiver) take(b []byte, from netip.Addr) {
+	g := r.g
+	g.counters.received.Add(1)
+	from = from.Unmap()
+	if !g.accepts(from) {
+		r.drop(DropCIDR, b, from, nil)
+		return
+	}
+	if err := r.parser.Parse(b, &r.beat); err != nil {
+		r.drop(reasonOf(err), b, from, err)
+		return
+	}
+	g.mu.Lock()
+	result := g.table.Observe(&r.beat, from, time.Now())
+	g.mu.Unlock()
+	switch result {
+	case Added, Updated:
+		select {
+		case g.changed <- struct{}{}:
+		default:
+		}
+	case Own:
+	case Clone:
+		r.clone(from)
+	case Replay:
+		r.drop(DropReplay, b, from, nil)
+	case Full:
+		r.drop(DropFull, b, from, nil)
+	case Malformed:
+		r.drop(DropMalformed, b, from, errors.New("the parts of a beat do not fit together"))
+	}
+}
+
+// accepts is asked for every datagram that anybody sends, and allocates nothing.
+func (g *Gossiper) accepts(from netip.Addr) bool {
+	from = from.WithZone("") // which no prefix contains
+	for _, p := range *g.accept.Load() {
+		if p.Contains(from) {
+			return true
+		}
+	}
+	return false
+}
+
+// drop counts a datagram that is not taken, and logs each reason at most once a minute.
+func (r *receiver) drop(reason Reason, b []byte, from netip.Addr, err error) {
+	g := r.g
+	g.counters.dropped[reason].Add(1)
+	if reason == DropReplay {
+		return // with two transports to the same peers every beat comes twice
+	}
+	if !g.dropLog[reason].pass(time.Since(g.start)) {
+		return
+	}
+	log := g.cfg.Log.With("reason", reason.String(), "from", from.String(), "bytes", len(b))
+	switch reason {
+	case DropCIDR:
+		log.Warn("beats come from an address that gossip.accept does not name")
+	case DropVersion:
+		log.Warn("beats come in a version that this agent does not understand", "version", b[4],
+			"understood", fmt.Sprintf("%d to %d", wire.VersionMin, wire.VersionMax))
+	case DropCluster:
+		log.Warn("beats of another cluster come to our destination", "cluster_hash", fmt.Sprintf("%x", b[8:16]),
+			"ours", fmt.Sprintf("%q %x", g.cfg.Cluster, g.cluster))
+	case DropFull:
+		log.Warn("there are more nodes than this agent can know", "name", fmt.Sprintf("%q", r.beat.Node.Name),
+			"limit", MaxNodes)
+	default:
+		log.Warn("datagrams come that are not taken", "err", err)
+	}
+}
+
+// clone reports an agent that has our id. Two of them are one node to everybody else, now here, now there.
+func (r *receiver) clone(from netip.Addr) {
+	g := r.g
+	g.counters.clones.Add(1)
+	if !g.cloneLog.pass(time.Since(g.start)) {
+		return
+	}
+	g.mu.Lock()
+	ours := g.addr
+	g.mu.Unlock()
+	g.cfg.Log.Error("another agent has our node id: a clone of state_dir? Remove it on one of the two hosts",
+		"id", g.cfg.ID.String(), "our_address", ours.String(), "their_address", r.beat.Node.Addr.String(),
+		"their_name", fmt.Sprintf("%q", r.beat.Node.Name), "from", from.String())
+}

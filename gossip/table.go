@@ -1,0 +1,322 @@
+package gossip
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"backhand/gossip/node"
+	"backhand/gossip/wire"
+)
+
+// Bounds of a [Table]. Whoever may send us beats could make up any number of nodes.
+const (
+	MaxNodes    = 16384 // nodes known at a time, and as many of those that are gone
+	MaxServices = 65536 // farms of all nodes together
+
+	// Shown is how long a node that fell silent, or left, is still listed.
+	Shown = time.Hour
+
+	// Where there is no room for a new node, those that have been silent for roomAfter, and for six of their intervals,
+	// make it; they are looked for at most once in roomEvery, since that takes a walk through all.
+	roomAfter = time.Minute
+	roomEvery = time.Second
+)
+
+// Result is what [Table.Observe] did with a beat.
+type Result uint8
+
+// The results. The last five leave the table as it was.
+const (
+	Added     Result = iota // of a node that was not listed
+	Updated                 // of a node that was
+	Replay                  // known already, or older than what is known
+	Own                     // our own, come back
+	Clone                   // of an agent that has our node id, but is not we
+	Full                    // there is no room for it
+	Malformed               // its parts do not fit together
+)
+
+// Table is what is known of the other nodes. It has no lock and no clock: one goroutine at a time may use it, and time
+// comes in. Nodes are told apart by their id alone, never by where a beat came from.
+//
+// Of each node only a greater (boot, sequence) is taken than the last. That is remembered for nodes that are no longer
+// listed, too, so that beats of old cannot be played again to raise the dead.
+type Table struct {
+	self        node.ID
+	boot        uint64
+	maxNodes    int
+	maxServices int
+
+	nodes    map[node.ID]*entry
+	services int // farms of all entries
+	roomMade time.Time
+
+	gone     map[node.ID]mark
+	goneRing []node.ID // as they went; the oldest makes room
+	goneNext int       // place in goneRing that is taken next
+}
+
+// NewTable returns an empty table for the node with that id and boot.
+func NewTable(self node.ID, boot uint64) *Table {
+	return &Table{
+		self: self, boot: boot, maxNodes: MaxNodes, maxServices: MaxServices,
+		nodes: map[node.ID]*entry{}, gone: map[node.ID]mark{},
+	}
+}
+
+// entry is a node that is listed.
+type entry struct {
+	node  node.Node // Services are in farms
+	farms []farm
+	left  bool // said that it leaves; nothing it says later in this boot takes that back
+
+	parts uint8
+	seen  uint64 // a bit for each part of the newest sequence that came
+	round uint64 // counts sequences
+
+	published *node.Node // made when asked for; nil if something changed since
+}
+
+// farm is one of an entry, of which the newest sequence that is whole, or a part of a newer one, told.
+type farm struct {
+	node.Service
+	round uint64
+	place int // in the sequence of that round, by part and then within it
+}
+
+// mark is the last that came from a node that is gone.
+type mark struct {
+	boot, sequence uint64
+	place          int // in goneRing
+}
+
+// Len returns how many nodes are listed.
+func (t *Table) Len() int { return len(t.nodes) }
+
+// Observe takes in a beat that came from that address at that time. It keeps nothing of b but its strings.
+func (t *Table) Observe(b *wire.Beat, from netip.Addr, at time.Time) Result {
+	n := &b.Node
+	if n.ID == t.self {
+		if n.Boot == t.boot {
+			return Own
+		}
+		return Clone
+	}
+	e := t.nodes[n.ID]
+	if e == nil {
+		return t.admit(b, from, at)
+	}
+	if later(n, e.node.Boot, e.node.Sequence) {
+		if r := t.fits(e, b, true); r != Updated {
+			return r
+		}
+		t.begin(e, b, from, at)
+	} else {
+		again := n.Boot != e.node.Boot || n.Sequence != e.node.Sequence || e.seen&bit(b.Part) != 0
+		if again {
+			return Replay
+		}
+		if r := t.fits(e, b, false); r != Updated {
+			return r
+		}
+	}
+	t.merge(e, b)
+	return Updated
+}
+
+// later reports whether n was announced after (boot, sequence).
+func later(n *node.Node, boot, sequence uint64) bool {
+	return n.Boot > boot || n.Boot == boot && n.Sequence > sequence
+}
+
+func bit(part uint8) uint64 { return 1 << (part - 1) }
+
+// admit takes in the first beat of a node that is not listed.
+func (t *Table) admit(b *wire.Beat, from netip.Addr, at time.Time) Result {
+	n := &b.Node
+	if m, ok := t.gone[n.ID]; ok && !later(n, m.boot, m.sequence) {
+		return Replay
+	}
+	if len(t.nodes) >= t.maxNodes || t.services+len(n.Services) > t.maxServices {
+		t.makeRoom(at)
+	}
+	if len(t.nodes) >= t.maxNodes {
+		return Full
+	}
+	e := &entry{}
+	if r := t.fits(e, b, true); r != Updated {
+		return r
+	}
+	t.begin(e, b, from, at)
+	t.merge(e, b)
+	t.nodes[n.ID] = e
+	delete(t.gone, n.ID)
+	return Added
+}
+
+// fits returns Updated if the farms of the beat can be taken in; first says that it begins a new sequence.
+func (t *Table) fits(e *entry, b *wire.Beat, first bool) Result {
+	if !first && b.Parts != e.parts {
+		return Malformed
+	}
+	fresh, added := 0, 0 // farms that this sequence told of already; that the entry has not got
+	if !first {
+		for i := range e.farms {
+			if e.farms[i].round == e.round {
+				fresh++
+			}
+		}
+	}
+	for i := range b.Node.Services {
+		f := e.find(b.Node.Services[i].Farm)
+		switch {
+		case f == nil:
+			added++
+		case !first && f.round == e.round:
+			return Malformed // the farm is in two parts
+		}
+	}
+	switch {
+	case fresh+len(b.Node.Services) > node.MaxFarms:
+		return Malformed
+	case t.services+added > t.maxServices:
+		return Full
+	}
+	return Updated
+}
+
+// begin takes the node block of a new sequence.
+func (t *Table) begin(e *entry, b *wire.Beat, from netip.Addr, at time.Time) {
+	if b.Node.Boot != e.node.Boot {
+		// The agent was started anew. What it served before says nothing.
+		t.services -= len(e.farms)
+		e.farms, e.left = e.farms[:0], false
+	}
+	e.node = b.Node
+	e.node.Services = nil
+	e.node.Heard, e.node.From = at, from
+	e.left = e.left || e.node.State == node.Leaving
+	if e.left {
+		e.node.State = node.Leaving
+	}
+	e.parts, e.seen = b.Parts, 0
+	e.round++
+}
+
+// merge takes the farms of a part. Once all parts came, farms that are in none of them go; until then they stay, since
+// the part that tells of them may only be late or lost.
+func (t *Table) merge(e *entry, b *wire.Beat) {
+	e.published = nil
+	t.services -= len(e.farms)
+	for i := range b.Node.Services {
+		s := &b.Node.Services[i]
+		f := e.find(s.Farm)
+		if f == nil {
+			f = e.add()
+		}
+		*f = farm{Service: *s, round: e.round, place: int(b.Part)<<8 + i}
+	}
+	e.seen |= bit(b.Part)
+	if e.seen == bit(e.parts)<<1-1 {
+		e.farms = slices.DeleteFunc(e.farms, func(f farm) bool { return f.round != e.round })
+		slices.SortFunc(e.farms, func(a, b farm) int { return a.place - b.place })
+	}
+	t.services += len(e.farms)
+}
+
+func (e *entry) find(name string) *farm {
+	for i := range e.farms {
+		if e.farms[i].Farm == name {
+			return &e.farms[i]
+		}
+	}
+	return nil
+}
+
+// add returns a place for one more farm: of a node that has as many as it may, one that this sequence has not told of.
+// There is such a one, see fits.
+func (e *entry) add() *farm {
+	if len(e.farms) < node.MaxFarms {
+		e.farms = append(e.farms, farm{})
+		return &e.farms[len(e.farms)-1]
+	}
+	oldest := &e.farms[0]
+	for i := range e.farms {
+		if e.farms[i].round < oldest.round {
+			oldest = &e.farms[i]
+		}
+	}
+	return oldest
+}
+
+// Expire takes nodes off the list that have been silent for an hour, be it that they left or that they fell silent, and
+// returns their ids. If now is before a node was heard, then the clock was set back; its silence counts from now.
+func (t *Table) Expire(now time.Time) []node.ID {
+	return t.drop(func(e *entry) bool {
+		if e.node.Heard.After(now) {
+			e.node.Heard, e.published = now, nil
+		}
+		return now.Sub(e.node.Heard) >= Shown
+	})
+}
+
+// makeRoom takes the silent off the list before their hour is over. The living are never touched.
+func (t *Table) makeRoom(now time.Time) {
+	if since := now.Sub(t.roomMade); since >= 0 && since < roomEvery {
+		return
+	}
+	t.roomMade = now
+	t.drop(func(e *entry) bool {
+		return now.Sub(e.node.Heard) >= max(roomAfter, 6*e.node.Interval)
+	})
+}
+
+func (t *Table) drop(silent func(*entry) bool) (gone []node.ID) {
+	for id, e := range t.nodes {
+		if !silent(e) {
+			continue
+		}
+		t.services -= len(e.farms)
+		delete(t.nodes, id)
+		t.remember(id, e)
+		gone = append(gone, id)
+	}
+	return gone
+}
+
+// remember notes the last that came from a node. Of those noted longest ago one is forgotten, if there are too many.
+func (t *Table) remember(id node.ID, e *entry) {
+	if len(t.goneRing) < t.maxNodes {
+		t.goneRing = append(t.goneRing, node.ID{})
+	}
+	place := t.goneNext % t.maxNodes
+	t.goneNext = place + 1
+	old := t.goneRing[place]
+	if m, ok := t.gone[old]; ok && m.place == place { // else it came back, and perhaps went again later
+		delete(t.gone, old)
+	}
+	t.goneRing[place] = id
+	t.gone[id] = mark{boot: e.node.Boot, sequence: e.node.Sequence, place: place}
+}
+
+// AppendNodes appends all nodes that are listed, in no order. They never change and may be shared; of one that was not
+// heard since, the next call returns the same.
+func (t *Table) AppendNodes(dst []*node.Node) []*node.Node {
+	for _, e := range t.nodes {
+		if e.published == nil {
+			e.published = e.publish()
+		}
+		dst = append(dst, e.published)
+	}
+	return dst
+}
+
+func (e *entry) publish() *node.Node {
+	n := e.node
+	n.Services = make([]node.Service, len(e.farms))
+	for i := range e.farms {
+		n.Services[i] = e.farms[i].Service
+	}
+	return &n
+}

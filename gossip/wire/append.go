@@ -1,0 +1,203 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"net/netip"
+	"time"
+
+	"backhand/gossip/node"
+)
+
+// Bounds of what a beat may say, beside those of package node.
+const (
+	MinInterval = 100 * time.Millisecond
+	MaxInterval = 60 * time.Second
+
+	maxFigure = 1e15 // far above anything real, and far from where sums and products overflow
+	maxCount  = math.MaxInt32
+)
+
+const (
+	tlsBit    = 1 << 0
+	directBit = 1 << 1
+	readyBit  = 1 << 0
+)
+
+// Append appends to dst the datagrams of one beat that announces n, one for each part. Buffers that dst holds between its
+// length and its capacity are used again, so that a caller who passes the last result cut to [:0] soon allocates nothing.
+//
+// What n says of itself must be within the bounds of the format, or the error says what is not. Figures out of bounds are
+// brought into them instead: a sampler that divides by zero must not silence the node.
+func Append(dst [][]byte, n *node.Node, cluster Hash) ([][]byte, error) {
+	if err := check(n); err != nil {
+		return dst, err
+	}
+	first := len(dst)
+	dst, bodyEnd := begin(dst, n, cluster)
+	for i := range n.Services {
+		p := &dst[len(dst)-1]
+		// The count of farms has one byte; MaxFarms is far below what that holds.
+		if grown := appendFarm(*p, &n.Services[i]); len(grown) <= maxPlain {
+			*p = grown
+			(*p)[bodyEnd]++
+			continue
+		}
+		dst, _ = begin(dst, n, cluster)
+		p = &dst[len(dst)-1]
+		*p = appendFarm(*p, &n.Services[i]) // always fits: see TestOneFarmAlwaysFits
+		(*p)[bodyEnd]++
+	}
+	for i := first; i < len(dst); i++ {
+		dst[i][headerSize], dst[i][headerSize+1] = uint8(i-first+1), uint8(len(dst)-first)
+	}
+	return dst, nil
+}
+
+// begin appends a datagram with everything up to the number of its farms, whose place it returns.
+func begin(dst [][]byte, n *node.Node, cluster Hash) (_ [][]byte, count int) {
+	var b []byte
+	if len(dst) < cap(dst) {
+		b = dst[:len(dst)+1][len(dst)][:0]
+	}
+	if cap(b) < MaxDatagram {
+		b = make([]byte, 0, MaxDatagram)
+	}
+	b = appendHeader(b, cluster)
+	b = append(b, 1, 1) // part and parts, known at the end
+	b = appendNode(b, n)
+	b = append(b, 0)
+	return append(dst, b), len(b) - 1
+}
+
+// check returns what keeps n from being announced.
+func check(n *node.Node) error {
+	addr := n.Addr.Addr().Unmap()
+	switch {
+	case n.ID.IsZero():
+		return fmt.Errorf("beat of %q: want a node id", n.Name)
+	case len(n.Name) > node.MaxName:
+		return fmt.Errorf("beat: the name has %d bytes, want at most %d", len(n.Name), node.MaxName)
+	case len(n.Zone) > node.MaxZone:
+		return fmt.Errorf("beat of %q: the zone has %d bytes, want at most %d", n.Name, len(n.Zone), node.MaxZone)
+	case !reachable(addr) || n.Addr.Port() == 0:
+		return fmt.Errorf("beat of %q: want an address and port to connect to, not %v", n.Name, n.Addr)
+	case n.State < node.Up || n.State > node.Leaving:
+		return fmt.Errorf("beat of %q: state %d is none", n.Name, n.State)
+	case n.VersionMin == 0 || n.VersionMin > n.VersionMax:
+		return fmt.Errorf("beat of %q: versions %d to %d are none", n.Name, n.VersionMin, n.VersionMax)
+	case n.Interval < MinInterval || n.Interval > MaxInterval:
+		return fmt.Errorf("beat of %q: the interval is %v, want %v to %v", n.Name, n.Interval, MinInterval, MaxInterval)
+	case len(n.Services) > node.MaxFarms:
+		return fmt.Errorf("beat of %q: it serves %d farms, want at most %d", n.Name, len(n.Services), node.MaxFarms)
+	}
+	for i := range n.Services {
+		s := &n.Services[i]
+		switch {
+		case s.Farm == "" || len(s.Farm) > node.MaxFarm:
+			return fmt.Errorf("beat of %q: farm %q: want a name of 1 to %d bytes", n.Name, s.Farm, node.MaxFarm)
+		case named(n.Services[:i], s.Farm):
+			return fmt.Errorf("beat of %q: farm %q is there twice", n.Name, s.Farm)
+		}
+	}
+	return nil
+}
+
+// reachable reports whether one can connect to the address, as far as it alone tells.
+func reachable(a netip.Addr) bool {
+	return a.IsValid() && a.Zone() == "" && !a.Is4In6() && !a.IsUnspecified() && !a.IsMulticast() &&
+		a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
+
+func named(services []node.Service, farm string) bool {
+	for i := range services {
+		if services[i].Farm == farm {
+			return true
+		}
+	}
+	return false
+}
+
+func appendNode(b []byte, n *node.Node) []byte {
+	be, st := binary.BigEndian, &n.Stats
+	length := len(b)
+	b = append(b, 0, 0)
+	b = append(b, n.ID[:]...)
+	b = be.AppendUint64(b, n.Boot)
+	b = be.AppendUint64(b, n.Sequence)
+	b = appendDuration(b, n.SampleAge, time.Millisecond)
+	b = appendDuration(b, n.Interval, time.Millisecond)
+	b = append(b, byte(n.State), n.VersionMin, n.VersionMax, bits(n.TLS, tlsBit)|bits(n.Direct, directBit))
+	b = be.AppendUint64(b, n.ConfigHash)
+	b = be.AppendUint16(b, uint16(min(max(st.CPUs, 1), math.MaxUint16)))
+	b = appendFigure(b, st.Speed, maxFigure)
+	b = appendFigure(b, st.Load1, maxFigure)
+	b = appendFigure(b, st.CPUIdle, 1)
+	b = appendFigure(b, st.Pressure, 1)
+	b = be.AppendUint64(b, st.MemTotal)
+	b = be.AppendUint64(b, min(st.MemAvailable, st.MemTotal))
+	b = appendDuration(b, st.SendLate, time.Microsecond)
+	b = appendFigure(b, st.Dispatched, maxFigure)
+	addr := n.Addr.Addr().Unmap()
+	b = append(b, byte(addr.BitLen()/8))
+	b = appendAddr(b, addr)
+	b = be.AppendUint16(b, n.Addr.Port())
+	b = appendText(b, n.Name, node.MaxName)
+	b = appendText(b, n.Zone, node.MaxZone)
+	be.PutUint16(b[length:], uint16(len(b)-length-2))
+	return b
+}
+
+func appendFarm(b []byte, s *node.Service) []byte {
+	be := binary.BigEndian
+	length := len(b)
+	b = append(b, 0, 0)
+	b = appendText(b, s.Farm, node.MaxFarm)
+	b = append(b, bits(s.Ready, readyBit))
+	b = appendText(b, s.Why, node.MaxWhy)
+	for _, f := range [...]float64{s.Slots, s.Mu, s.Average, s.Arrivals, s.Completions, s.Errors, s.Refusals} {
+		b = appendFigure(b, f, maxFigure)
+	}
+	for _, c := range [...]int{s.Workers, s.Busy, s.InFlight} {
+		b = be.AppendUint32(b, uint32(min(max(c, 0), maxCount)))
+	}
+	b = be.AppendUint64(b, s.Served)
+	b = appendDuration(b, s.ServeTime, time.Microsecond)
+	be.PutUint16(b[length:], uint16(len(b)-length-2))
+	return b
+}
+
+// appendText appends at most limit bytes of s: what identifies a node was checked to be no longer, and a reason is cut.
+func appendText(b []byte, s string, limit int) []byte {
+	s = s[:min(len(s), limit)]
+	b = append(b, byte(len(s)))
+	return append(b, s...)
+}
+
+func appendAddr(b []byte, a netip.Addr) []byte {
+	if a.Is4() {
+		v4 := a.As4()
+		return append(b, v4[:]...)
+	}
+	v6 := a.As16()
+	return append(b, v6[:]...)
+}
+
+func appendFigure(b []byte, f, most float64) []byte {
+	if !(f > 0) { // nor is NaN; and -0 becomes 0
+		f = 0
+	}
+	return binary.BigEndian.AppendUint64(b, math.Float64bits(min(f, most)))
+}
+
+func appendDuration(b []byte, d, unit time.Duration) []byte {
+	return binary.BigEndian.AppendUint32(b, uint32(min(max(d/unit, 0), math.MaxUint32)))
+}
+
+func bits(set bool, bit byte) byte {
+	if set {
+		return bit
+	}
+	return 0
+}

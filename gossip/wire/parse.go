@@ -1,0 +1,254 @@
+package wire
+
+import (
+	"encoding/binary"
+	"math"
+	"net/netip"
+	"time"
+
+	"backhand/gossip/node"
+)
+
+// Beat is one part of an announcement.
+type Beat struct {
+	// Node is what was announced. Heard and From are not set: they belong to who heard it. Services are those of this part.
+	Node  node.Node
+	Part  uint8 // from 1
+	Parts uint8 // of this sequence, at most MaxParts
+}
+
+// Parser reads the beats of one cluster. It remembers names, so that reading what is heard every second allocates
+// nothing. It may be used by one goroutine at a time.
+type Parser struct {
+	cluster Hash
+	names   map[string]string
+}
+
+// maxNames bounds what a parser remembers: names enough for thousands of nodes, and no more than a MiB of them.
+const maxNames = 4096
+
+// NewParser returns a parser for the beats of the cluster with that hash.
+func NewParser(cluster Hash) *Parser {
+	return &Parser{cluster: cluster, names: map[string]string{}}
+}
+
+// Parse reads one datagram into beat, whose former content it overwrites; the memory of Services is used again. It keeps
+// no reference to b. After an error, which matches one of the Err variables, the content of beat means nothing.
+func (p *Parser) Parse(b []byte, beat *Beat) error {
+	b, err := openHeader(b, p.cluster)
+	if err != nil {
+		return err
+	}
+	r := reader{b: b}
+	beat.Part, beat.Parts = r.u8(), r.u8()
+	if r.ok() && (beat.Part == 0 || beat.Part > beat.Parts || beat.Parts > MaxParts) {
+		r.fail("part of parts")
+	}
+	services := beat.Node.Services[:0]
+	beat.Node = node.Node{}
+	block := r.block()
+	p.node(&block, &beat.Node)
+	r.inherit(&block)
+	for range r.u8() {
+		block = r.block()
+		services = append(services, node.Service{})
+		s := &services[len(services)-1]
+		p.service(&block, s)
+		r.inherit(&block)
+		if r.ok() && named(services[:len(services)-1], s.Farm) {
+			r.fail("farm twice")
+		}
+		if !r.ok() {
+			break
+		}
+	}
+	beat.Node.Services = services
+	for r.ok() && len(r.b) > 0 {
+		r.u8()    // no type is known yet
+		r.block() // so all are skipped
+	}
+	return r.err()
+}
+
+func (p *Parser) node(r *reader, n *node.Node) {
+	copy(n.ID[:], r.take(len(n.ID)))
+	n.Boot, n.Sequence = r.u64(), r.u64()
+	n.SampleAge, n.Interval = r.duration(time.Millisecond), r.duration(time.Millisecond)
+	n.State, n.VersionMin, n.VersionMax = node.State(r.u8()), r.u8(), r.u8()
+	flags := r.u8()
+	n.TLS, n.Direct = flags&tlsBit != 0, flags&directBit != 0
+	n.ConfigHash = r.u64()
+	st := &n.Stats
+	st.CPUs = int(r.u16())
+	st.Speed, st.Load1 = r.figure(maxFigure), r.figure(maxFigure)
+	st.CPUIdle, st.Pressure = r.figure(1), r.figure(1)
+	st.MemTotal, st.MemAvailable = r.u64(), r.u64()
+	st.SendLate = r.duration(time.Microsecond)
+	st.Dispatched = r.figure(maxFigure)
+	addr := r.addr()
+	n.Addr = netip.AddrPortFrom(addr, r.u16())
+	n.Name = p.text(r, node.MaxName)
+	n.Zone = p.text(r, node.MaxZone)
+	switch {
+	case !r.ok():
+	case n.ID.IsZero():
+		r.fail("node id")
+	case n.Interval < MinInterval || n.Interval > MaxInterval:
+		r.fail("interval")
+	case n.State < node.Up || n.State > node.Leaving:
+		r.fail("state")
+	case n.VersionMin == 0 || n.VersionMin > n.VersionMax:
+		r.fail("versions")
+	case st.CPUs < 1:
+		r.fail("CPUs")
+	case st.MemAvailable > st.MemTotal:
+		r.fail("memory")
+	case !reachable(addr) || n.Addr.Port() == 0:
+		r.fail("address")
+	}
+}
+
+func (p *Parser) service(r *reader, s *node.Service) {
+	s.Farm = p.text(r, node.MaxFarm)
+	s.Ready = r.u8()&readyBit != 0
+	s.Why = p.text(r, node.MaxWhy)
+	s.Slots, s.Mu, s.Average = r.figure(maxFigure), r.figure(maxFigure), r.figure(maxFigure)
+	s.Arrivals, s.Completions = r.figure(maxFigure), r.figure(maxFigure)
+	s.Errors, s.Refusals = r.figure(maxFigure), r.figure(maxFigure)
+	s.Workers, s.Busy, s.InFlight = r.count(), r.count(), r.count()
+	s.Served = r.u64()
+	s.ServeTime = r.duration(time.Microsecond)
+	if r.ok() && s.Farm == "" {
+		r.fail("farm without a name")
+	}
+}
+
+// text reads a text, and returns the string that was made when the same bytes were read before.
+func (p *Parser) text(r *reader, limit int) string {
+	b := r.take(int(r.u8()))
+	if len(b) > limit {
+		r.fail("text too long")
+		return ""
+	}
+	if s, ok := p.names[string(b)]; ok {
+		return s
+	}
+	if len(p.names) >= maxNames {
+		clear(p.names) // names made up by somebody; those that are real come again in a second
+	}
+	s := string(b)
+	p.names[s] = s
+	return s
+}
+
+// reader takes values off the front of b. The first mistake sticks, and all values after it are zero.
+type reader struct {
+	b    []byte
+	what malformed
+}
+
+func (r *reader) ok() bool { return r.what == "" }
+
+func (r *reader) fail(what malformed) {
+	if r.ok() {
+		r.b, r.what = nil, what
+	}
+}
+
+// inherit takes over the mistake of a block.
+func (r *reader) inherit(block *reader) {
+	if !block.ok() {
+		r.fail(block.what)
+	}
+}
+
+func (r *reader) err() error {
+	if r.ok() {
+		return nil
+	}
+	return r.what
+}
+
+func (r *reader) take(n int) []byte {
+	if n > len(r.b) {
+		r.fail("cut short")
+		return nil
+	}
+	b := r.b[:n]
+	r.b = r.b[n:]
+	return b
+}
+
+// block takes what is preceded by two bytes of length.
+func (r *reader) block() reader {
+	b := r.take(int(r.u16()))
+	return reader{b: b, what: r.what}
+}
+
+func (r *reader) u8() uint8 {
+	if b := r.take(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (r *reader) u16() uint16 {
+	if b := r.take(2); b != nil {
+		return binary.BigEndian.Uint16(b)
+	}
+	return 0
+}
+
+func (r *reader) u32() uint32 {
+	if b := r.take(4); b != nil {
+		return binary.BigEndian.Uint32(b)
+	}
+	return 0
+}
+
+func (r *reader) u64() uint64 {
+	if b := r.take(8); b != nil {
+		return binary.BigEndian.Uint64(b)
+	}
+	return 0
+}
+
+// figure reads a finite number from 0 to most.
+func (r *reader) figure(most float64) float64 {
+	bits := r.u64()
+	f := math.Float64frombits(bits)
+	if !(f >= 0 && f <= most) || math.Signbit(f) {
+		r.fail("figure out of bounds")
+		return 0
+	}
+	return f
+}
+
+func (r *reader) count() int {
+	n := r.u32()
+	if n > maxCount {
+		r.fail("count out of bounds")
+		return 0
+	}
+	return int(n)
+}
+
+func (r *reader) duration(unit time.Duration) time.Duration {
+	return time.Duration(r.u32()) * unit
+}
+
+func (r *reader) addr() netip.Addr {
+	switch r.u8() {
+	case 4:
+		if b := r.take(4); b != nil {
+			return netip.AddrFrom4([4]byte(b))
+		}
+	case 16:
+		if b := r.take(16); b != nil {
+			return netip.AddrFrom16([16]byte(b))
+		}
+	default:
+		r.fail("address length")
+	}
+	return netip.Addr{}
+}
