@@ -25,7 +25,7 @@ type Config struct {
 	Log    Log
 	Proxy  Proxy
 
-	// Warnings are what works and is most likely not meant, each a line to show to the user.
+	// Warnings are what works and is most likely not meant, each a line to show to the user: "backhand.toml:12: ...".
 	Warnings []string
 }
 
@@ -63,7 +63,7 @@ type Gossip struct {
 // Serve is a farm that this host itself serves, from the web server on it.
 type Serve struct {
 	Farm   string   // at most 32 bytes
-	Origin *url.URL // http://host:port
+	Origin *url.URL // http://host:port, with the port always there
 	// Capacity is how many requests the origin runs at full speed at once. Default: the CPUs, limits of the cgroup
 	// included.
 	Capacity float64
@@ -86,13 +86,13 @@ type Farm struct {
 // Physical is one of them.
 type Physical struct {
 	Name string
-	URL  *url.URL // http://host:port
+	URL  *url.URL // http://host:port, with the port always there
 }
 
 // Route maps requests to a farm and to the chain that picks the member.
 type Route struct {
-	Host  []string // host names, lower case, without port; none: all
-	Path  string   // prefix, in whole segments
+	Host  []string // host names, lower case, without port, brackets and dot at the end; none: all
+	Path  string   // prefix, in whole segments; without slash at the end, but for "/"
 	Files []string // patterns of the last segment: "*.php"; none: all
 	Farm  string
 	// Chain picks the member. Default: see candidacy.DefaultChain.

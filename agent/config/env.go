@@ -1,0 +1,96 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/go-sockaddr"
+	"golang.org/x/sys/unix"
+)
+
+// Env is what a file is checked against besides itself: the host that it is read on.
+type Env struct {
+	Hostname   string           // "" if not known
+	Interfaces sockaddr.IfAddrs // every address of every interface
+	CPUs       float64          // default of serve.capacity, above 0
+
+	// Writable tells why files cannot be kept in a directory. It changes nothing; a directory that is not there but can
+	// be made is fine.
+	Writable func(dir string) error
+}
+
+// System returns the host that we run on. Its CPUs are those that Go uses: limits of the cgroup count.
+func System() (Env, error) {
+	ifs, err := sockaddr.GetAllInterfaces()
+	if err != nil {
+		return Env{}, fmt.Errorf("list the network interfaces: %w", err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "" // then node.name must be in the file
+	}
+	return Env{Hostname: host, Interfaces: ifs, CPUs: float64(runtime.GOMAXPROCS(0)), Writable: writable}, nil
+}
+
+// writable asks the system for the directory, or for the nearest one above it that is there.
+func writable(dir string) error {
+	for {
+		st, err := os.Stat(dir)
+		if errors.Is(err, os.ErrNotExist) && dir != filepath.Dir(dir) {
+			dir = filepath.Dir(dir)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if !st.IsDir() {
+			return fmt.Errorf("%s is not a directory", dir)
+		}
+		if err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+			return fmt.Errorf("write to %s: %w", dir, err)
+		}
+		return nil
+	}
+}
+
+// local reports whether packets to the address stay on this host.
+func (e Env) local(a netip.Addr) bool {
+	return a.IsLoopback() || slices.ContainsFunc(e.Interfaces, func(i sockaddr.IfAddr) bool {
+		return ifAddr(i) == a
+	})
+}
+
+// ifAddr returns the address, or the zero Addr for what is none.
+func ifAddr(i sockaddr.IfAddr) netip.Addr {
+	ip := sockaddr.ToIPAddr(i.SockAddr)
+	if ip == nil {
+		return netip.Addr{}
+	}
+	a, _ := netip.AddrFromSlice(*(*ip).NetIP())
+	return a.Unmap()
+}
+
+// maxPairs is how many addresses a message lists.
+const maxPairs = 24
+
+// pairs returns interfaces and addresses for a message: "lo 127.0.0.1, eth0 10.58.4.1".
+func pairs(ifs sockaddr.IfAddrs) string {
+	if len(ifs) == 0 {
+		return "no address at all"
+	}
+	var out []string
+	for i, a := range ifs {
+		if i == maxPairs {
+			out = append(out, fmt.Sprintf("and %d more", len(ifs)-i))
+			break
+		}
+		out = append(out, a.Name+" "+ifAddr(a).String())
+	}
+	return strings.Join(out, ", ")
+}

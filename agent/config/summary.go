@@ -1,0 +1,33 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Summary says in one line what the file makes of this host: `cluster "web": node www1 at 10.58.4.2:80 serves web; 1 route;
+// beats go to 239.255.221.20:4445,1`.
+func (c *Config) Summary() string {
+	s := fmt.Sprintf("cluster %q: node %s", c.Cluster, c.Node.Name)
+	if c.Node.Address.IsValid() {
+		s += " at " + c.Node.Address.String()
+	}
+	if len(c.Serve) == 0 {
+		s += " serves nothing itself"
+	}
+	for i, v := range c.Serve {
+		s += []string{" serves ", ", "}[min(i, 1)] + v.Farm
+	}
+	s += fmt.Sprintf("; %d route", len(c.Route))
+	if len(c.Route) != 1 {
+		s += "s"
+	}
+	if len(c.Gossip.Send) == 0 {
+		return s + "; no beats are sent"
+	}
+	to := make([]string, len(c.Gossip.Send))
+	for i, d := range c.Gossip.Send {
+		to[i] = d.String()
+	}
+	return s + "; beats go to " + strings.Join(to, " and ")
+}

@@ -1,0 +1,164 @@
+package config
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestWarnings(t *testing.T) {
+	const head = `cluster = "web"
+node.address = "10.58.4.1:80"
+gossip.send = ["239.255.221.20:4445"]
+gossip.accept = ["10.58.4.0/24"]
+`
+	trust := "3: beats are not authenticated: whoever can send from an address in gossip.accept can take requests; keep others out of that network"
+	sorts := "8: " + herd
+	for _, row := range []struct {
+		name, text string
+		want       []string
+	}{
+		{"beats without keys", head, []string{trust}},
+		{"beats that stay on this host", strings.NewReplacer("10.58.4.1", "127.0.0.1").Replace(head), nil},
+		{
+			"accept covers loopback", `cluster = 'web'
+[gossip]
+accept = [
+  '10.0.0.0/8',
+  '0.0.0.0/0',
+  '127.0.0.0/8',
+  '::1' ]`,
+			[]string{
+				"5: gossip.accept has 0.0.0.0/0, which covers loopback: every user of this host could pass for a node; leave loopback away but for a trial on one host",
+				"6: gossip.accept has 127.0.0.0/8, which covers loopback: every user of this host could pass for a node; leave loopback away but for a trial on one host",
+				"7: gossip.accept has ::1/128, which covers loopback: every user of this host could pass for a node; leave loopback away but for a trial on one host",
+			},
+		},
+		{"a chain that sorts by gossip", head + `[[route]]
+path = '/'
+farm = 'web'
+chain = ['byAge 6', 'byLoad']`, []string{trust, sorts}},
+		{"the default chain, which nobody wrote", head + `[[route]]
+path = '/'
+farm = 'web'`, []string{trust}},
+		{"a chain that leaves it to chance", head + `[[route]]
+path = '/'
+farm = 'web'
+chain = ['byAge 6', 'byRandom']`, []string{trust}},
+		{
+			"byAge with fewer than three beats", head + `[[route]]
+path = '/'
+farm = 'web'
+chain = ['byAge 2b',
+'byAge 2.5',
+'byAge 3b', 'byAge 3s', 'byAge']`,
+			[]string{
+				trust,
+				`8: route.chain: "byAge 2b" drops a member after one or two lost beats; write 3b or more`,
+				`9: route.chain: "byAge 2.5" is less than three beats of 1s; write 3s or more, or 3b`,
+			},
+		},
+		{
+			"byAge without argument and a long interval", head + `gossip.interval = '2s'
+[[route]]
+path = '/'
+farm = 'web'
+chain = ['byAge']`,
+			[]string{trust, `9: route.chain: "byAge" is less than three beats of 2s; write 6s or more, or 3b`},
+		},
+		{
+			"a chain of nodes without byAge", head + `[[route]]
+path = '/'
+farm = 'web'
+chain = ['removeSelf', 'byRandom']`,
+			[]string{trust, `8: route.chain has no byAge: nodes that have died stay candidates; write "byAge 6b" as the first step or after removeSelf`},
+		},
+		{"a chain of physicals without byAge", head + `[[route]]
+path = '/'
+farm = 'x'
+chain = ['byRandom']
+[[farm]]
+name = 'x'
+member = [{ name = 'a', url = 'http://a' }]`, []string{trust}},
+		{"a chain that is off", head + `[[route]]
+path = '/'
+farm = 'web'
+chain = ['off']`, []string{trust}},
+		{"a node that nobody reaches", head + `[[listen]]
+address = '10.58.4.1:8080'`, []string{`2: node.address 10.58.4.1:80 has no [[listen]]: what peers send there would not come in; write [[listen]] address = ":80"`, trust}},
+		{"a node that is reached", head + `[[listen]]
+address = '0.0.0.0:80'`, []string{trust}},
+		{
+			"a route below the status page", `cluster = 'web'
+[[route]]
+path = '/backhand'
+farm = 'a'
+[[route]]
+path = '/backhands'
+farm = 'a'
+[[serve]]
+farm = 'a'
+origin = 'http://a'
+[node]
+address = '10.58.4.1:80'`,
+			[]string{`3: route.path "/backhand" is below status.path "/backhand/" and gets no request: move one of them`},
+		},
+		{
+			"a farm that nobody can serve", `cluster = 'web'
+[[route]]
+path = '/'
+farm = 'a'`,
+			[]string{`4: route.farm "a" has no [[serve]] and no [[farm]], and without gossip.send nobody else can serve it; correct the name or add one of them`},
+		},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := good(t, row.text, host("10.58.4.1/24"))
+			var got []string
+			for _, w := range c.Warnings {
+				got = append(got, strings.TrimPrefix(w, "f:"))
+			}
+			if d := cmp.Diff(row.want, got); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestStateDirFallback(t *testing.T) {
+	env := host()
+	env.Writable = func(string) error { return errNowhere }
+	c := good(t, `cluster = 'web'
+[node]
+`, env)
+	if c.Node.StateDir != "" || c.Node.StateDirNamed || len(c.Warnings) != 1 || !strings.HasPrefix(c.Warnings[0], "f:2: no state_dir: nowhere: ") {
+		t.Errorf("node is %+v, the warnings are %q", c.Node, c.Warnings)
+	}
+}
+
+func TestTemplates(t *testing.T) {
+	env := host("10.58.4.1/24", "10.58.5.1/24", "fd00::1/64")
+	text := `cluster = 'web'
+[node]
+address = 'https://{{ GetAllInterfaces | include "network" "10.58.4.0/24" | attr "address" }}:443'
+[gossip]
+accept = ['{{ GetAllInterfaces | exclude "name" "lo" | join "string" " " }}', '{{ GetInterfaceIP "eth1" }}']
+`
+	c := good(t, text, env)
+	if !c.Node.TLS || c.Node.Address.String() != "10.58.4.1:443" {
+		t.Errorf("node is %+v", c.Node)
+	}
+	var accept []string
+	for _, a := range c.Gossip.Accept {
+		accept = append(accept, a.String())
+	}
+	if d := cmp.Diff([]string{"10.58.4.0/24", "10.58.5.0/24", "fd00::/64", "10.58.5.1/32"}, accept); d != "" {
+		t.Errorf(`accept (-want +got):
+%s`, d)
+	}
+	c = good(t, `cluster = 'web'
+node.address = '[{{ GetAllInterfaces | include "type" "IPv6" | attr "address" }}]:80'`, env)
+	if c.Node.Address.String() != "[fd00::1]:80" {
+		t.Errorf("node.address is %v", c.Node.Address)
+	}
+}
