@@ -1,0 +1,634 @@
+package proxy
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"backhand/candidacy"
+	"backhand/gossip/node"
+)
+
+const deadAddr = "10.0.0.66:80" // nobody listens
+
+func TestDeadMemberThenLiveOne(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		l.addNode("dead", deadAddr, "web")
+		l.addPhysical("web", "p", "http://127.0.0.1:8080")
+		l.serve("127.0.0.1:8080", http.HandlerFunc(echo))
+		l.agent("front", frontAddr, l.toWeb("order dead p"))
+		got := l.send("POST /?a=1;b=2 HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\nTrailer: X-Sum\n\n5\nhello\n0\nX-Sum: 42\n\n")
+		if !strings.HasPrefix(got.body, "POST /?a=1;b=2\n") || !strings.Contains(got.body, "\nhello\n") || len(field(got.body, "X-Sum")) != 1 {
+			t.Errorf("the second member sees:\n%s", got.body)
+		}
+		if strings.Contains(got.body, "Backhand-Hop") {
+			t.Errorf("a physical sees the hop field that was meant for a node:\n%s", got.body)
+		}
+		if o := l.outcome(); o.Attempts != 2 || o.Member.Name != "p" || o.Err != nil {
+			t.Errorf("outcome %+v", o)
+		}
+		dead := l.liveOf("web", "dead")
+		if !dead.Unreachable(time.Now()) || dead.Failed() != 1 || dead.Outstanding() != 0 {
+			t.Errorf("the dead member: unreachable %v, failed %d, outstanding %d", dead.Unreachable(time.Now()), dead.Failed(), dead.Outstanding())
+		}
+		if p := l.liveOf("web", "p"); p.Failed() != 0 || p.Outstanding() != 0 || p.Chosen() != 1 {
+			t.Errorf("the live member: failed %d, outstanding %d, chosen %d", p.Failed(), p.Outstanding(), p.Chosen())
+		}
+		// It is put last now, so that a chain that takes them as they come does not ask it.
+		l.handler["front"].SetSite(l.toWeb())
+		if l.get("/"); l.outcome().Attempts != 1 {
+			t.Error("the dead member was asked again within a second")
+		}
+	})
+}
+
+func TestConnectionsThatCannotBeMade(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		for i, name := range []string{"d1", "d2", "d3", "d4"} {
+			l.addNode(name, fmt.Sprintf("10.0.0.%d:80", 60+i), "web")
+		}
+		l.net.dark["10.0.0.63:80"] = true // d4
+		l.addPhysical("tls", "p", "https://127.0.0.1:8443")
+		l.serve("127.0.0.1:8443", named("no TLS")) // the handshake fails
+		h := l.agent("front", frontAddr, &Site{})
+		for _, tc := range []struct {
+			what, farm string
+			chain      []string
+			status     int
+			attempts   int
+			took       time.Duration
+			reason     string
+		}{
+			{"as many as tries", "web", []string{"order d1 d2 d3 d4"}, 502, 3, 0, "connect"},
+			{"no more than there are", "web", []string{"order d1"}, 502, 1, 0, "connect"},
+			{"in time", "web", []string{"order d4"}, 504, 1, time.Second, "connect_timeout"},
+			{"TLS counts as part of it", "tls", nil, 502, 1, 0, "connect"},
+		} {
+			h.SetSite(&Site{Routes: l.routes(Route{Farm: tc.farm, Chain: l.chain(tc.chain...)})})
+			got := l.get("/")
+			o := l.outcome()
+			if got.StatusCode != tc.status || o.Attempts != tc.attempts || o.Took != tc.took || o.Reason != tc.reason {
+				t.Errorf("%s: %d after %d attempts and %v, %q (%v)", tc.what, got.StatusCode, o.Attempts, o.Took, o.Reason, o.Err)
+			}
+			if strings.Contains(got.body, "10.0") || !strings.Contains(got.body, `"`+tc.farm+`"`) {
+				t.Errorf("%s: the client reads %q", tc.what, got.body)
+			}
+		}
+		if c := h.Counters(); c.Attempts != 6 || c.ConnectFailed != 6 {
+			t.Errorf("counted %+v", c)
+		}
+	})
+}
+
+func TestRefusals(t *testing.T) {
+	big := strings.Repeat("x", 100<<10)
+	inLab(t, func(t *testing.T, l *lab) {
+		l.addNode("front", frontAddr)
+		for i, name := range []string{"full1", "full2", "full3", "full4", "proud"} {
+			addr := fmt.Sprintf("10.0.0.%d:80", 10+i)
+			l.addNode(name, addr, "web")
+			l.serve(addr, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body) // later than it could
+				if name == "proud" {
+					w.Header().Set("Backhand-Refused", "hop")
+					w.WriteHeader(421)
+					return
+				}
+				w.Header().Set("Backhand-Refused", "busy")
+				w.WriteHeader(503)
+			}))
+		}
+		var served atomic.Int64
+		l.addNode("ok", "10.0.0.20:80", "web")
+		l.serve("10.0.0.20:80", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			b, _ := io.ReadAll(r.Body)
+			served.Add(1)
+			fmt.Fprintf(w, "%s %d", r.Method, len(b))
+		}))
+		h := l.agent("front", frontAddr, &Site{})
+		post := func(body string) string {
+			return fmt.Sprintf("POST / HTTP/1.1\nHost: x\nContent-Length: %d\n\n%s", len(body), body)
+		}
+		chunked := func(body string) string {
+			return fmt.Sprintf("POST / HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\n\n%x\n%s\n0\n\n", len(body), body)
+		}
+		for _, tc := range []struct {
+			what, chain, request string
+			status               int
+			body                 string
+			refusals, attempts   int
+		}{
+			{"a refusal goes on", "order full1 ok", post("12345"), 200, "POST 5", 1, 1},
+			{"a chunked body is kept as it passes", "order full1 full2 ok", chunked("12345"), 200, "POST 5", 2, 1},
+			{"without a body", "order full1 full2 ok", request("DELETE", "/"), 200, "DELETE 0", 2, 1},
+			{"as many as tries", "order full1 full2 full3 ok", post("12345"), 503, "take no requests", 3, 0},
+			{"nobody else", "order full1", post("12345"), 503, "take no requests", 1, 0},
+			{"a body that is too long", "order full1 ok", post(big), 503, "too long to be sent again", 1, 0},
+			{"a chunked body that is too long", "order full1 ok", chunked(big), 503, "too long to be sent again", 1, 0},
+			{"a long body to one who takes it", "order ok", post(big), 200, "POST 102400", 0, 1},
+			{"a node that does not believe us is passed over", "order proud ok", post("1"), 200, "POST 1", 1, 1},
+			{"and if there is no other", "order proud", post("1"), 502, "do not accept", 1, 0},
+			{"refusals and dead ones", "order dead full1 ok", post("12"), 200, "POST 2", 1, 1},
+		} {
+			served.Store(0)
+			h.SetSite(l.toWeb(tc.chain))
+			got := l.send(tc.request)
+			o := l.outcome()
+			if got.StatusCode != tc.status || !strings.Contains(got.body, tc.body) || o.Refusals != tc.refusals || o.Attempts != tc.attempts {
+				t.Errorf("%s: %d %q after %d refusals and %d attempts (%v)", tc.what, got.StatusCode, got.body, o.Refusals, o.Attempts, o.Err)
+			}
+			if n := served.Load(); n > 1 || (n == 1) != (tc.status == 200) {
+				t.Errorf("%s: it was served %d times", tc.what, n)
+			}
+			if got.Header.Get("Backhand-Refused") != "" {
+				t.Errorf("%s: the client sees the refusal", tc.what)
+			}
+		}
+		full := l.liveOf("web", "full1")
+		if full.Failed() != 0 || full.Refused() != 8 || full.Outstanding() != 0 {
+			t.Errorf("full1: failed %d, refused %d, outstanding %d; want 0, 8, 0", full.Failed(), full.Refused(), full.Outstanding())
+		}
+	})
+}
+
+// A client that wants to be asked for its body is asked only by the member that takes the request.
+func TestExpectContinue(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		l.addNode("front", frontAddr)
+		l.addNode("down", "10.0.0.2:80", "web")
+		l.addNode("up", "10.0.0.3:80", "web")
+		l.serve("127.0.0.1:8083", http.HandlerFunc(echo))
+		l.agent("front", frontAddr, l.toWeb("order down up"))
+		down := origin("web", "127.0.0.1:8082")
+		down.Ready = func() (bool, string) { return false, "test" }
+		l.agent("down", "10.0.0.2:80", &Site{Origins: []*Origin{down}})
+		l.agent("up", "10.0.0.3:80", &Site{Origins: []*Origin{origin("web", "127.0.0.1:8083")}})
+		c := l.conn(clientAddr, frontAddr)
+		go func() {
+			_, _ = fmt.Fprint(c, "PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+		}()
+		r := bufio.NewReader(c)
+		res, err := http.ReadResponse(r, nil)
+		if err != nil || res.StatusCode != 100 {
+			t.Fatalf("before the body: %+v, %v", res, err)
+		}
+		write(t, c, "hello")
+		res, err = http.ReadResponse(r, nil)
+		if err != nil || res.StatusCode != 200 {
+			t.Fatalf("after the body: %+v, %v", res, err)
+		}
+		if b, _ := io.ReadAll(res.Body); !strings.Contains(string(b), "\nhello\n") {
+			t.Errorf("the origin sees\n%s", b)
+		}
+		if o := l.outcome(); o.Refusals != 1 || o.Took != 0 {
+			t.Errorf("%d refusals, took %v", o.Refusals, o.Took)
+		}
+	})
+}
+
+func TestOwnOriginDown(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		l.addNode("front", frontAddr, "web")
+		l.addPhysical("web", "p", "http://127.0.0.1:8081")
+		l.serve("127.0.0.1:8081", named("p"))
+		own := origin("web", "127.0.0.1:8080")
+		var failed int
+		own.ConnectFailed = func() { failed++ }
+		ready := true
+		own.Ready = func() (bool, string) { return ready, "" }
+		s := l.toWeb("withSelf", "order front p")
+		s.Origins = []*Origin{own}
+		h := l.agent("front", frontAddr, s)
+		if got := l.send("POST / HTTP/1.1\nHost: x\nContent-Length: 2\n\nhi"); got.body != "p" || failed != 1 || l.outcome().Attempts != 2 {
+			t.Errorf("a POST gets %d %q after %d attempts; %d failures were told", got.StatusCode, got.body, l.outcome().Attempts, failed)
+		}
+		h.SetSite(&Site{Routes: l.routes(Route{Farm: "web", Chain: l.chain("order front")}), Origins: s.Origins})
+		if got := l.get("/"); got.StatusCode != 502 || failed != 2 || l.outcome().Attempts != 1 {
+			t.Errorf("alone: %d after %d attempts; %d failures were told", got.StatusCode, l.outcome().Attempts, failed)
+		}
+		h.SetSite(s)
+		if ready = false; l.get("/").body != "p" || failed != 2 || l.outcome().Attempts != 1 {
+			t.Errorf("an origin that is down was asked all the same")
+		}
+		hopField := "Backhand-Hop: " + hop{idOf("www1"), "web", l.outcome().Client, "http"}.String()
+		l.addNode("www1", "10.0.0.2:80")
+		snap := l.snapshot("front")
+		h.cfg.Snapshot = func() *node.Snapshot { return snap }
+		for _, ready = range []bool{true, false} {
+			got := l.sendTo(frontAddr, "10.0.0.2", request("POST", "/", hopField, "Content-Length: 0"))
+			if got.StatusCode != 503 || got.Header.Get("Backhand-Refused") != "origin" || !strings.Contains(got.body, "web server") {
+				t.Errorf("on a hop, check says %v: %d %q %q", ready, got.StatusCode, got.Header.Get("Backhand-Refused"), got.body)
+			}
+		}
+		time.Sleep(time.Second)
+		var m node.Service
+		if own.Meter.Read(&m, time.Now()); m.Refusals != 2 || m.Errors != 0 || m.InFlight != 0 || m.Served != 0 {
+			t.Errorf("the meter says %+v", m)
+		}
+	})
+}
+
+func TestWhenEmpty(t *testing.T) {
+	for _, tc := range []struct {
+		what, whenEmpty string
+		serves, up      bool // this host serves the farm; its check says that it is up
+		others          int
+		want            string
+		action          string
+	}{
+		{"default, serving it", "", true, true, 1, "own", "self"},
+		{"default, serving it badly", "", true, false, 1, "503", "503"},
+		{"default, not serving it", "", false, false, 1, "503", "503"},
+		{"self", "self", true, true, 1, "own", "self"},
+		{"self, though its check says no", "self", true, false, 1, "own", "self"},
+		{"self, not serving it", "self", false, false, 1, "503", "503"},
+		{"any", "any", false, false, 1, "p0", "any"},
+		{"any, alone", "any", true, true, 0, "own", "any"},
+		{"any, of nobody", "any", false, false, 0, "503", "none"},
+		{"503, though it serves it", "503", true, true, 1, "503", "503"},
+	} {
+		inLab(t, func(t *testing.T, l *lab) {
+			s := &Site{Routes: l.routes(Route{Farm: "web", Chain: l.chain("none"), WhenEmpty: tc.whenEmpty})}
+			if tc.serves {
+				l.addNode("front", frontAddr, "web")
+				l.serve("127.0.0.1:8080", named("own"))
+				o := origin("web", "127.0.0.1:8080")
+				o.Ready = func() (bool, string) { return tc.up, "" }
+				s.Origins = []*Origin{o}
+			}
+			for i := range tc.others {
+				name := fmt.Sprint("p", i)
+				addr := fmt.Sprintf("127.0.0.1:%d", 8081+i)
+				l.addPhysical("web", name, "http://"+addr)
+				l.serve(addr, named(name))
+			}
+			h := l.agent("front", frontAddr, s)
+			e := h.Explain(Question{Target: "/"})
+			got := l.get("/")
+			if tc.want == "503" && got.StatusCode != 503 || tc.want != "503" && got.body != tc.want {
+				t.Errorf("%s: %d %q, want %s", tc.what, got.StatusCode, got.body, tc.want)
+			}
+			if empty := l.outcome().Empty; empty != tc.action {
+				t.Errorf("%s: the outcome says %q, want %s", tc.what, empty, tc.action)
+			}
+			if h.Counters().Empty[Empty{"/", tc.action}] != 1 || e.Action != tc.action {
+				t.Errorf("%s: counted %v, explained %q; want %s", tc.what, h.Counters().Empty, e.Action, tc.action)
+			}
+		})
+	}
+}
+
+// "any" spreads over those that can be reached.
+func TestAnySpreads(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		for i := range 4 {
+			l.addPhysical("web", fmt.Sprint("p", i), fmt.Sprintf("http://127.0.0.1:%d", 8081+i))
+		}
+		s := &Site{Routes: l.routes(Route{Farm: "web", Chain: l.chain("none"), WhenEmpty: "any"})}
+		h := l.agent("front", frontAddr, s)
+		l.liveOf("web", "p2").ConnectFailed(time.Now())
+		got := map[string]int{}
+		for seed := range uint64(300) {
+			got[h.Explain(Question{Target: "/", Seed: seed + 1}).Chosen.Name]++
+		}
+		if len(got) != 3 || got["p2"] != 0 || min(got["p0"], got["p1"], got["p3"]) < 70 {
+			t.Errorf("of 300 requests went %v, want about 100 to each but p2", got)
+		}
+	})
+}
+
+func TestExplainIsTheChoice(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		l.addNode("front", frontAddr, "web")
+		l.addNode("drains", "10.0.0.9:80", "web").State = node.Draining
+		for i := range 8 {
+			addr := fmt.Sprintf("127.0.0.1:%d", 8081+i)
+			l.addPhysical("web", fmt.Sprint("p", i), "http://"+addr)
+			l.serve(addr, named(fmt.Sprint("p", i)))
+		}
+		l.liveOf("web", "p0").ConnectFailed(time.Now())
+		s := l.toWeb("order p1 p2 p3 p4 p5 p6", "shuffle", "cookie who")
+		own := origin("web", "127.0.0.1:8080")
+		own.Ready = func() (bool, string) { return false, "HTTP 500" }
+		s.Origins = []*Origin{own}
+		h := l.agent("front", frontAddr, s)
+		seed := uint64(0)
+		h.cfg.Seed = func() uint64 { return seed }
+		seen := map[string]bool{}
+		for seed = range 40 {
+			e := h.Explain(Question{Host: "example.com", Target: "/"})
+			got := l.get("/").body
+			if e.Chosen == nil || e.Chosen.Name != got {
+				t.Fatalf("seed %d: explained %+v, chosen %s", seed, e.Chosen, got)
+			}
+			seen[got] = true
+		}
+		if len(seen) < 4 {
+			t.Errorf("40 seeds chose only %v", seen)
+		}
+		e := h.Explain(Question{Host: "EXAMPLE.com:80", Target: "/a?b", Header: http.Header{"Cookie": {"x=y; who=p4"}}})
+		names := func(list []Mark) string {
+			s := ""
+			for _, m := range list {
+				s += m.Name + " "
+			}
+			return s
+		}
+		last := e.Steps[2]
+		if e.Chosen.Name != "p4" || names(last.Kept) != "p4 " || len(last.Dropped) != 5 || last.Dropped[0].Note != "I am "+last.Dropped[0].Name {
+			t.Errorf("the last step is %+v, chosen %+v", last, e.Chosen)
+		}
+		if names(e.Candidates) != "p1 p2 p3 p4 p5 p6 p7 p0 " || names(e.PutLast) != "p0 " || e.Host != "example.com" || e.Path != "/a" {
+			t.Errorf("candidates %s, put last %s, host %s, path %s", names(e.Candidates), names(e.PutLast), e.Host, e.Path)
+		}
+		if len(e.Unfit) != 2 || e.Unfit[0].Note != "origin down: HTTP 500" || e.Unfit[1].Note != "draining" {
+			t.Errorf("unfit: %+v", e.Unfit)
+		}
+		s.StatusPath, s.Status = "/backhand/", named("status")
+		h.SetSite(s)
+		for target, want := range map[string]int{"/backhand/x": 200, "/backhand": 200, "/x/../backhand/": 200, "/a/../b": 0, "x": 400, "/a#b": 400} {
+			if e := h.Explain(Question{Target: target}); e.Status != want || (want != 0) != (e.Answer != "") {
+				t.Errorf("%q is explained as %d %q, want %d", target, e.Status, e.Answer, want)
+			}
+		}
+		if h.Counters().Attempts != 40 {
+			t.Errorf("explaining is counted as asking")
+		}
+	})
+}
+
+func TestExplainWhatNoChainDecides(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		l.addPhysical("web", "p", "http://127.0.0.1:8081")
+		own := origin("api", "127.0.0.1:8080")
+		h := l.agent("front", frontAddr, &Site{Routes: l.routes(
+			Route{Path: "/go", Farm: "web", Chain: l.chain("redirect www.example")},
+			Route{Path: "/api", Farm: "api", Chain: l.chain()},
+			Route{Path: "/none", Farm: "web", Chain: l.chain("none")},
+		), Origins: []*Origin{own}})
+		for _, tc := range []struct {
+			what, target string
+			want         Explanation
+		}{
+			{"a redirect", "/go/x?y", Explanation{Status: 302, Redirect: "http://www.example/go/x?y", Chosen: &Mark{Name: "p", Address: "127.0.0.1:8081"}}},
+			{"own origin, though we are no member yet", "/api", Explanation{Action: "self", Chosen: &Mark{Name: "own origin", Address: "127.0.0.1:8080", Self: true}}},
+			{"no route", "/else", Explanation{Chosen: &Mark{Name: "own origin", Address: "127.0.0.1:8080", Self: true}}},
+			{"nobody", "/none", Explanation{Status: 503, Action: "503", Answer: `No member of the farm "web" can take the request now.`}},
+		} {
+			got := h.Explain(Question{Target: tc.target})
+			got = Explanation{Status: got.Status, Answer: got.Answer, Action: got.Action, Chosen: got.Chosen, Redirect: got.Redirect}
+			if d := cmp.Diff(tc.want, got); d != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.what, d)
+			}
+		}
+	})
+}
+
+// A member that comes back is asked in its turn again at once, and the connection of a refusal is used again.
+func TestConnectionsAreRemembered(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		l.addNode("front", frontAddr)
+		l.addNode("www1", "10.0.0.2:80", "web")
+		h := l.agent("front", frontAddr, l.toWeb())
+		l.get("/")
+		live := l.liveOf("web", "www1")
+		if !live.Unreachable(time.Now()) {
+			t.Error("a member that could not be connected to is not noted")
+		}
+		down := origin("web", "127.0.0.1:8080")
+		down.Ready = func() (bool, string) { return false, "" }
+		l.agent("www1", "10.0.0.2:80", &Site{Origins: []*Origin{down}})
+		before := l.net.dialled("10.0.0.2:80")
+		for range 3 {
+			if got := l.get("/"); got.StatusCode != 503 {
+				t.Errorf("%d %q, want a refusal", got.StatusCode, got.body)
+			}
+		}
+		if live.Unreachable(time.Now()) {
+			t.Error("a member that was connected to still counts as one that cannot be")
+		}
+		if n := l.net.dialled("10.0.0.2:80") - before; n != 1 {
+			t.Errorf("three refusals took %d connections, want 1", n)
+		}
+		// A reload that changes no time-out keeps connections, one that does applies to the next request.
+		h.SetSite(l.toWeb())
+		l.get("/")
+		if n := l.net.dialled("10.0.0.2:80") - before; n != 1 {
+			t.Errorf("after a reload there were %d connections, want 1", n)
+		}
+		s := l.toWeb()
+		s.Connect = 5 * time.Second
+		h.SetSite(s)
+		l.net.mu.Lock()
+		l.net.dark["10.0.0.2:80"] = true
+		l.net.mu.Unlock()
+		if l.get("/"); l.outcome().Took != 5*time.Second {
+			t.Errorf("connecting was tried for %v, want 5s", l.outcome().Took)
+		}
+	})
+}
+
+func TestChoosingAllocatesNothing(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		for i := range 16 {
+			l.addPhysical("web", fmt.Sprint("p", i), fmt.Sprintf("http://127.0.0.1:%d", 8081+i))
+		}
+		rs := l.routes(Route{Farm: "web", Chain: l.chain("shuffle")})
+		h := l.agent("front", frontAddr, &Site{Routes: rs})
+		snap, st, now := l.snapshot("front"), h.site.Load(), time.Now()
+		sc := h.scratch(&asked{host: "example.com", path: "/"})
+		if n := testing.AllocsPerRun(100, func() {
+			if d := st.choose(rs.all[0], snap, now, sc, (*candidacy.Chain).Select); d.nobody() {
+				t.Error("nobody was chosen")
+			}
+		}); n != 0 {
+			t.Errorf("a decision allocates %v times", n)
+		}
+		h.release(sc)
+	})
+}
+
+// rawMember accepts connections and hands each to f.
+func (l *lab) rawMember(addr string, f func(n int, c net.Conn, r *bufio.Reader)) {
+	ln := l.net.listen(addr)
+	go func() {
+		for n := 1; ; n++ {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				f(n, c, bufio.NewReader(c))
+			}()
+		}
+	}()
+	l.t.Cleanup(func() { _ = ln.Close() })
+}
+
+// What may run twice, and what must not, when a connection that was used before turns out to be closed.
+func TestRunsTwiceOnlyIfThatDoesNoHarm(t *testing.T) {
+	for _, tc := range []struct {
+		request string
+		times   int32
+	}{
+		{request("GET", "/"), 2},
+		{request("DELETE", "/"), 2},
+		{"PUT / HTTP/1.1\nHost: x\nContent-Length: 2\n\nhi", 2},
+		{"POST / HTTP/1.1\nHost: x\nContent-Length: 2\n\nhi", 1},
+		{"POST / HTTP/1.1\nHost: x\nContent-Length: 0\n\n", 1},
+		{"POST / HTTP/1.1\nHost: x\nContent-Length: 2\nIdempotency-Key: 1\nX-Idempotency-Key: 2\n\nhi", 1},
+		{"PATCH / HTTP/1.1\nHost: x\nContent-Length: 0\nIdempotency-Key: 1\n\n", 1},
+		{"PUT / HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\n\n2\nhi\n0\n\n", 1},
+	} {
+		inLab(t, func(t *testing.T, l *lab) {
+			l.addPhysical("web", "p", "http://127.0.0.1:8080")
+			var runs atomic.Int32
+			l.rawMember("127.0.0.1:8080", func(n int, c net.Conn, r *bufio.Reader) {
+				for i := 1; ; i++ {
+					req, err := http.ReadRequest(r)
+					if err != nil {
+						return
+					}
+					_, _ = io.Copy(io.Discard, req.Body)
+					if req.Header.Get("X-First") == "" {
+						runs.Add(1)
+						if n == 1 {
+							return // the request ran; its answer is lost
+						}
+					}
+					_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+				}
+			})
+			l.agent("front", frontAddr, l.toWeb())
+			if got := l.get("/", "X-First: 1"); got.body != "ok" {
+				t.Fatalf("the first request: %+v", got)
+			}
+			synctest.Wait()
+			got := l.send(tc.request)
+			if runs.Load() != tc.times || (got.StatusCode == 200) != (tc.times == 2) {
+				t.Errorf("%q ran %d times and got %d, want %d times", tc.request, runs.Load(), got.StatusCode, tc.times)
+			}
+			failed := l.liveOf("web", "p").Failed()
+			if o := l.outcome(); o.Attempts != 1 || tc.times == 1 && (o.Reason != "closed" || failed != 1) {
+				t.Errorf("%q: outcome %q after %d attempts, %d failures", tc.request, o.Reason, o.Attempts, failed)
+			}
+		})
+	}
+}
+
+func TestAnswersThatFail(t *testing.T) {
+	for _, tc := range []struct {
+		what, method string
+		answer       string // what the member sends; then it closes, or waits if it is ""
+		status       int
+		reason       string
+		took         time.Duration
+	}{
+		{"closed before an answer", "GET", "-", 502, "closed", 0},
+		{"closed within the head", "GET", "HTTP/1.1 200 OK\r\nX: y\r\n", 502, "closed", 0},
+		{"no HTTP at all", "POST", "220 mail.example ESMTP\r\n\r\n", 502, "malformed", 0},
+		{"a head too long", "GET", "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 1<<20), 502, "malformed", 0},
+		{"no answer in time", "POST", "", 504, "timeout", time.Minute},
+		{"broken off in the body", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi", 200, "broken", 0},
+		{"switches unasked", "GET", "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", 502, "malformed", 0},
+	} {
+		inLab(t, func(t *testing.T, l *lab) {
+			l.addPhysical("web", "p", "http://127.0.0.1:8080")
+			l.addPhysical("web", "other", "http://127.0.0.1:8081")
+			l.serve("127.0.0.1:8081", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Errorf("%s: another member was asked", tc.what) }))
+			l.rawMember("127.0.0.1:8080", func(_ int, c net.Conn, r *bufio.Reader) {
+				if _, err := http.ReadRequest(r); err != nil {
+					return
+				}
+				if tc.answer != "-" {
+					_, _ = io.WriteString(c, tc.answer)
+				}
+				if tc.answer == "" {
+					_, _ = r.ReadByte() // until the front has had enough
+				}
+			})
+			l.agent("front", frontAddr, l.toWeb("order p other"))
+			got := l.send(request(tc.method, "/", "Content-Length: 0"))
+			o, live := l.outcome(), l.liveOf("web", "p")
+			if got.StatusCode != tc.status || o.Status != tc.status || o.Reason != tc.reason || o.Took != tc.took || o.Err == nil {
+				t.Errorf("%s: %d; outcome %d, %q, %v, %v", tc.what, got.StatusCode, o.Status, o.Reason, o.Took, o.Err)
+			}
+			if live.Failed() != 1 || live.Outstanding() != 0 || live.Unreachable(time.Now()) {
+				t.Errorf("%s: failed %d, outstanding %d, unreachable %v", tc.what, live.Failed(), live.Outstanding(), live.Unreachable(time.Now()))
+			}
+		})
+	}
+}
+
+func TestFaultsOfTheClient(t *testing.T) {
+	for _, tc := range []struct {
+		what, request string
+		thenCloses    bool
+		until         string // it reads this first
+		status        int
+		reason        string
+		asked         uint64
+	}{
+		{"goes while it waits", "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n", true, "", 499, "client", 1},
+		{"goes in the middle of its small body", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhi", true, "", 499, "client", 0},
+		{"goes in the middle of its large body", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\nhi", true, "", 499, "client", 1},
+		{"sends a malformed chunk", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", false, "read.\n", 400, "body", 1},
+		{"goes in the middle of the response", "GET /drip HTTP/1.1\r\nHost: x\r\n\r\n", true, "x\n", 200, "client", 1},
+	} {
+		inLab(t, func(t *testing.T, l *lab) {
+			l.addNode("front", frontAddr, "web")
+			l.serve("127.0.0.1:8080", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				switch r.URL.Path {
+				case "/wait":
+					<-r.Context().Done()
+				case "/drip":
+					for i := 0; r.Context().Err() == nil; i++ {
+						_, _ = io.WriteString(w, strings.Repeat("x", 1000)+"\n")
+						_ = http.NewResponseController(w).Flush()
+						time.Sleep(time.Second)
+					}
+				}
+			}))
+			s := l.toWeb()
+			own := origin("web", "127.0.0.1:8080")
+			s.Origins = []*Origin{own}
+			l.agent("front", frontAddr, s)
+			c := l.conn(clientAddr, frontAddr)
+			go func() { _, _ = io.WriteString(c, tc.request) }()
+			for r := bufio.NewReader(c); tc.until != ""; {
+				if line, err := r.ReadString('\n'); err != nil || strings.HasSuffix(line, tc.until) {
+					break
+				}
+			}
+			synctest.Wait()
+			if tc.thenCloses {
+				_ = c.Close()
+			} else {
+				go func() { _, _ = io.Copy(io.Discard, c) }()
+			}
+			time.Sleep(3 * time.Second)
+			o, live := l.outcome(), l.liveOf("web", "front")
+			if o.Status != tc.status || o.Reason != tc.reason || o.Err == nil {
+				t.Errorf("%s: outcome %d, %q, %v", tc.what, o.Status, o.Reason, o.Err)
+			}
+			if live.Failed() != 0 || live.Outstanding() != 0 || live.Chosen() != tc.asked {
+				t.Errorf("%s: failed %d, outstanding %d, chosen %d", tc.what, live.Failed(), live.Outstanding(), live.Chosen())
+			}
+			var m node.Service
+			if own.Meter.Read(&m, time.Now()); m.Errors != 0 || m.Completions != 0 || m.InFlight != 0 {
+				t.Errorf("%s: the meter says %+v", tc.what, m)
+			}
+		})
+	}
+}

@@ -1,0 +1,180 @@
+package proxy
+
+import (
+	"cmp"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"backhand/candidacy"
+	"backhand/gossip/node"
+)
+
+// Question is a request that nobody sends: where would it go?
+type Question struct {
+	Method string      `json:"method,omitempty"` // "" is GET
+	Host   string      `json:"host"`             // as in the Host field
+	Target string      `json:"target"`           // path and query, as in a request
+	Client netip.Addr  `json:"client"`           // invalid: 0.0.0.0
+	Header http.Header `json:"header,omitempty"` // of which chains read cookies
+	Seed   uint64      `json:"seed,omitempty"`   // of chance, so that a decision can be repeated; 0: any
+}
+
+// Explanation is what would become of a request, and why.
+type Explanation struct {
+	Host string `json:"host"` // as it is compared
+	Path string `json:"path"` // as it is compared
+
+	// Status and Answer are what the client would read if no member were asked; else 0 and "".
+	Status int    `json:"status,omitempty"`
+	Answer string `json:"answer,omitempty"`
+
+	Route     string   `json:"route,omitempty"` // its label; "" if none applies
+	Farm      string   `json:"farm,omitempty"`
+	Chain     []string `json:"chain,omitempty"`
+	WhenEmpty string   `json:"when_empty,omitempty"` // as the route has it
+
+	Unfit      []Mark  `json:"unfit,omitempty"`      // members that are no candidates of any chain, and why
+	PutLast    []Mark  `json:"put_last,omitempty"`   // candidates to which a connection failed a moment ago
+	Candidates []Mark  `json:"candidates,omitempty"` // from which the chain starts
+	Steps      []Stage `json:"steps,omitempty"`
+
+	Action   string `json:"action,omitempty"`   // what was done if the chain left nobody, see Empty
+	Chosen   *Mark  `json:"chosen,omitempty"`   // nil: nobody
+	Redirect string `json:"redirect,omitempty"` // where the client itself would be sent
+}
+
+// Stage is what a step made of the candidates, see [candidacy.Stage].
+type Stage struct {
+	Step    string `json:"step"`
+	Kept    []Mark `json:"kept"`
+	Dropped []Mark `json:"dropped"`
+}
+
+// Mark is a member, and what is to be said of it.
+type Mark struct {
+	Name    string `json:"name"`    // from a node it is not trusted
+	Address string `json:"address"` // host:port
+	Self    bool   `json:"self,omitempty"`
+	Note    string `json:"note,omitempty"`
+}
+
+// Explain decides as for a request, by the same code, and tells how.
+func (h *Handler) Explain(q Question) Explanation {
+	s, now := h.site.Load(), h.cfg.Now()
+	e := Explanation{Host: hostName(q.Host)}
+	raw, query, ok := target(q.Target)
+	if !ok {
+		return e.answered(badTarget)
+	}
+	e.Path = normalReading(raw)
+	if s.isStatus(e.Path) {
+		return e.answered(statusPage)
+	}
+	rt, err := s.findRoute(e.Host, rawReading(raw), e.Path)
+	switch {
+	case err != nil:
+		return e.answered(reasonOf(err))
+	case rt == nil:
+		e.Farm = s.fallback.Farm
+		e.Chosen = &Mark{Name: "own origin", Address: hostPort(s.fallback.URL), Self: true, Note: s.fallback.ready()}
+		return e
+	}
+	e.Route, e.Farm, e.Chain, e.WhenEmpty = rt.label, rt.Farm, rt.Chain.Text(), rt.WhenEmpty
+	sc := h.scratch(&asked{
+		method: cmp.Or(q.Method, http.MethodGet), host: q.Host, path: e.Path, query: query,
+		client: forwarding{Client: cmp.Or(q.Client, netip.IPv4Unspecified())},
+		fields: requestFields{header: q.Header, query: query},
+	})
+	defer h.release(sc)
+	if q.Seed != 0 {
+		sc.pcg.Seed(q.Seed, q.Seed)
+	}
+	snap := h.cfg.Snapshot()
+	e.describe(snap.Farm(rt.Farm), s.origin(rt.Farm), now)
+	d := s.choose(rt, snap, now, sc, e.takeNotes)
+	return e.decided(d, raw, query)
+}
+
+// describe notes who is no candidate, and who stands last.
+func (e *Explanation) describe(farm *node.Farm, own *Origin, now time.Time) {
+	if farm == nil {
+		return
+	}
+	for _, m := range farm.Members {
+		why := m.Unfit()
+		if m.Self && why == "" {
+			if own == nil {
+				why = "no origin of that farm here"
+			} else {
+				why = own.ready()
+			}
+		}
+		switch {
+		case why != "":
+			e.Unfit = append(e.Unfit, mark(m, why))
+		case m.Live.Unreachable(now):
+			e.PutLast = append(e.PutLast, mark(m, "no connection a moment ago"))
+		}
+	}
+}
+
+// takeNotes runs a chain.
+func (e *Explanation) takeNotes(c *candidacy.Chain, req *candidacy.Request, in []*node.Member) []*node.Member {
+	for _, m := range in {
+		e.Candidates = append(e.Candidates, mark(m, ""))
+	}
+	left := slices.Clone(in)
+	for _, st := range c.Explain(req, in) {
+		e.Steps = append(e.Steps, Stage{Step: st.Step, Kept: marks(st.Kept), Dropped: marks(st.Dropped)})
+		left = left[:0]
+		for _, k := range st.Kept {
+			left = append(left, k.Member)
+		}
+	}
+	return left
+}
+
+func (e *Explanation) decided(d decision, raw, query string) Explanation {
+	e.Action = string(d.action)
+	switch {
+	case d.nobody():
+		return e.answered(nobodyLeft)
+	case d.member == nil:
+		e.Chosen = &Mark{Name: "own origin", Address: hostPort(d.origin.URL), Self: true}
+	default:
+		m := mark(d.member, "")
+		e.Chosen = &m
+	}
+	if d.redirect != "" {
+		e.Status, e.Redirect = http.StatusFound, "http://"+d.redirect+raw
+		if query != "" {
+			e.Redirect += "?" + query
+		}
+	}
+	return *e
+}
+
+func (e *Explanation) answered(r reason) Explanation {
+	a := answers[r]
+	e.Status, e.Answer = a.status, strings.ReplaceAll(a.text, "{farm}", strconv.Quote(e.Farm))
+	if r == statusPage {
+		e.Status, e.Answer = http.StatusOK, "The status page answers this."
+	}
+	return *e
+}
+
+func marks(in []candidacy.Mark) []Mark {
+	out := make([]Mark, 0, len(in))
+	for _, k := range in {
+		out = append(out, mark(k.Member, k.Note))
+	}
+	return out
+}
+
+func mark(m *node.Member, note string) Mark {
+	return Mark{Name: m.Name, Address: m.HostPort(), Self: m.Self, Note: note}
+}

@@ -1,0 +1,46 @@
+package proxy
+
+import (
+	"net/netip"
+	"time"
+
+	"backhand/gossip/node"
+)
+
+// Outcome is what became of one request. Whoever is told may keep it.
+type Outcome struct {
+	Start time.Time
+	Wait  time.Duration // until the head of the response was there; 0 if none came
+	Took  time.Duration // until the last byte was passed on, or it failed; of an upgraded connection, until it ended
+
+	Client    netip.Addr // as the origin sees it
+	Method    string
+	Target    string // as it came
+	Proto     string // "HTTP/1.1"
+	Host      string
+	Referer   string
+	UserAgent string
+
+	Route string // its label; "" if no route applied
+	Farm  string
+	// Member is to whom the request was handed last; nil if it was answered here, or by our own origin while we are no
+	// member.
+	Member *node.Member
+	Self   bool // it was handed to our own origin
+	Hop    bool // it came from another agent, over a hop that was believed
+	// Empty is what was done since the chain left nobody, see type Empty; "" if it left somebody.
+	Empty string
+
+	// Status as the client saw it. It is StatusClientGone if the client went away before it saw any.
+	Status   int
+	Bytes    int64 // of the response's body that were passed on; of an upgraded connection, those to the client
+	Attempts int   // members that were asked, those that refused not counted
+	Refusals int   // members that refused
+
+	// Err is why the request did not go well; nil if it did. A status of 500 or more that a member gave is no such
+	// error.
+	Err error
+	// Reason is a word for it, for metrics and logs, or for what we answered instead of a member ("status",
+	// "redirect"); "" if a member answered.
+	Reason string
+}
