@@ -3,19 +3,17 @@ module backhand
 go 1.26.0
 
 require (
-	github.com/BurntSushi/toml v1.6.0
-	github.com/chromedp/chromedp v0.15.1
-	github.com/google/go-cmp v0.7.0
-	github.com/google/renameio/v2 v2.0.2
-	github.com/hashicorp/go-sockaddr v1.0.7
-	github.com/prometheus/client_golang v1.25.0
-	github.com/prometheus/procfs v0.23.0
-	github.com/rogpeppe/go-internal v1.16.0
-	github.com/urfave/cli/v2 v2.27.7
-	golang.org/x/net v0.62.0
-	golang.org/x/sync v0.24.0
-	golang.org/x/sys v0.49.0
-	pgregory.net/rapid v1.3.0
+	github.com/BurntSushi/toml v1.6.0 // the file; its positions make the line numbers of mistakes
+	github.com/chromedp/chromedp v0.15.1 // tests: the map in real Chromium
+	github.com/google/go-cmp v0.7.0 // tests: structs that differ, shown as a diff
+	github.com/google/renameio/v2 v2.0.2 // state files are replaced whole or not at all
+	github.com/hashicorp/go-sockaddr v1.0.7 // templates for node.address and gossip.accept
+	github.com/prometheus/client_golang v1.25.0 // metrics; only package status imports it
+	github.com/prometheus/procfs v0.23.0 // load, CPU, memory and pressure of the host
+	github.com/urfave/cli/v2 v2.27.7 // the command line
+	golang.org/x/net v0.62.0 // ipv4: groups, interfaces and TTL of multicast
+	golang.org/x/sys v0.49.0 // socket options, namespaces in tests, the width of a terminal
+	pgregory.net/rapid v1.3.0 // tests: laws that hold for any input
 )
 
 require (
@@ -35,7 +33,5 @@ require (
 	github.com/prometheus/common v0.72.0 // indirect
 	github.com/russross/blackfriday/v2 v2.1.0 // indirect
 	github.com/xrash/smetrics v0.0.0-20240521201337-686a1a2994c1 // indirect
-	golang.org/x/text v0.43.0 // indirect
-	golang.org/x/tools v0.51.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )

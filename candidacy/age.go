@@ -36,6 +36,7 @@ func makeByAge(a *Args) Step {
 			}
 			return "age " + m.Age(req.Now).Round(100*time.Millisecond).String()
 		},
+		Why: "older than " + limit.String(),
 	}
 }
 

@@ -45,5 +45,5 @@ func Example_byAge() {
 	//   www1 (this host)
 	//   www2 (age 1.2s)
 	//   app1 (no beat)
-	//   dropped www3 (age 8.2s)
+	//   dropped www3 (older than 6s: age 8.2s)
 }

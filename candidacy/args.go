@@ -66,6 +66,14 @@ type Age struct {
 	Beats float64 // if not 0, Time is not used
 }
 
+// String returns the form that [Args.Age] reads: "6s", "6b".
+func (l Age) String() string {
+	if l.Beats > 0 {
+		return strconv.FormatFloat(l.Beats, 'f', -1, 64) + "b"
+	}
+	return l.Time.String()
+}
+
 // What a user may write; more is a slip of the pen.
 const (
 	maxAge   = 24 * time.Hour

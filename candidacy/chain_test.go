@@ -134,10 +134,10 @@ func TestExplainTellsWhatEachStepDid(t *testing.T) {
 		got = append(got, line)
 	}
 	want := []string{
-		"removeSelf: www2/ www3/ www4/ -www1/",
-		"byAge  6: www3/age 0s www4/age 0s -www2/age 7s",
+		"removeSelf: www2/ www3/ www4/ -www1/is this host",
+		"byAge  6: www3/age 0s www4/age 0s -www2/older than 6s: age 7s",
 		"byLoad: www4/load 2.00 www3/load 3.00",
-		"byLogWindow: www4/ -www3/",
+		"byLogWindow: www4/ -www3/not among the first log2(n)",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

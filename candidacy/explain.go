@@ -16,7 +16,7 @@ type Stage struct {
 // Mark is a member in a stage, and what the step saw of it.
 type Mark struct {
 	Member *node.Member
-	Note   string // why it was dropped or how it was ordered, in a few words; may be ""
+	Note   string // why it was dropped, or what it was ordered by, in a few words; may be ""
 }
 
 // Explain runs the chain as Select does, and tells what each step did. The request's Rand decides as it would there, so
@@ -38,10 +38,18 @@ func (c *Chain) Explain(req *Request, in []*node.Member) []Stage {
 		}
 		for _, m := range before {
 			if !slices.Contains(in, m) {
-				st.Dropped = append(st.Dropped, Mark{Member: m, Note: note(m)})
+				st.Dropped = append(st.Dropped, Mark{Member: m, Note: reason(s.Why, note(m))})
 			}
 		}
 		stages = append(stages, st)
 	}
 	return stages
+}
+
+// reason says why a member was dropped, and what the step saw of it.
+func reason(why, note string) string {
+	if why == "" || note == "" {
+		return why + note
+	}
+	return why + ": " + note
 }

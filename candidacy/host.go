@@ -35,6 +35,6 @@ func makeByHostname(a *Args) Step {
 		Run: func(_ *Request, in []*node.Member) []*node.Member {
 			return slices.DeleteFunc(in, func(m *node.Member) bool { return !re.MatchString(m.Name) })
 		},
-		Note: func(_ *Request, m *node.Member) string { return m.Name },
+		Why: "does not match",
 	}
 }

@@ -34,7 +34,7 @@ func Example_byHostname() {
 	explain("sun1\nalpha1\nwww1", "byHostname (sun|alpha)")
 	// Output:
 	// byHostname (sun|alpha)
-	//   alpha1 (alpha1)
-	//   sun1 (sun1)
-	//   dropped www1 (www1)
+	//   alpha1
+	//   sun1
+	//   dropped www1 (does not match)
 }

@@ -27,7 +27,7 @@ func byLogWindow() Spec {
 			"byRandom, each request is decided among a few members, so that not all go to the one that seemed least " +
 			"loaded a second ago.",
 		Source: whitePaper, Example: "byLogWindow",
-		Make: func(*Args) Step { return Step{Run: logWindow} },
+		Make: func(*Args) Step { return Step{Run: logWindow, Why: "not among the first log2(n)"} },
 	}
 }
 

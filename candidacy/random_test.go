@@ -87,9 +87,9 @@ func Example_byLogWindow() {
 	// byLogWindow
 	//   www1
 	//   www2
-	//   dropped www3
-	//   dropped www4
-	//   dropped www5
+	//   dropped www3 (not among the first log2(n))
+	//   dropped www4 (not among the first log2(n))
+	//   dropped www5 (not among the first log2(n))
 }
 
 func ExampleChain_Select() {

@@ -26,6 +26,8 @@ type Step struct {
 	// Note says in a few words what of a candidate this step looks at, for Explain: "age 8.2s", "load 0.31". It may be
 	// nil, and return "" where there is nothing to say.
 	Note func(req *Request, m *node.Member) string
+	// Why says in a few words why the step drops a candidate, for Explain: "older than 6s". "" if it drops none.
+	Why string
 	// Sorts says that the step orders by figures that all nodes hear alike, so that they may all choose the same member.
 	Sorts bool
 }

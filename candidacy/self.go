@@ -13,7 +13,7 @@ func off() Spec {
 		Doc: "Ends balancing: only this host itself is left, or nobody where it is no candidate. when_empty decides then, " +
 			"and by default hands the request to this host's own origin all the same.",
 		Source: builtinsH + " (backhand_off)", Example: "off",
-		Make: func(*Args) Step { return Step{Run: keepSelf} },
+		Make: func(*Args) Step { return Step{Run: keepSelf, Why: "only this host stays"} },
 	}
 }
 
@@ -27,7 +27,7 @@ func removeSelf() Spec {
 		Name: "removeSelf", Usage: "removeSelf",
 		Doc:    "Drops this host itself, as on a host that only balances.",
 		Source: builtinsH, Example: "removeSelf",
-		Make: func(*Args) Step { return Step{Run: dropSelf} },
+		Make: func(*Args) Step { return Step{Run: dropSelf, Why: "is this host"} },
 	}
 }
 

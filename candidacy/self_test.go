@@ -58,7 +58,7 @@ func Example_off() {
 	// Output:
 	// off
 	//   www1
-	//   dropped www2
+	//   dropped www2 (only this host stays)
 }
 
 func Example_removeSelf() {
@@ -67,7 +67,7 @@ func Example_removeSelf() {
 	// removeSelf
 	//   www2
 	//   www3
-	//   dropped www1
+	//   dropped www1 (is this host)
 }
 
 func Example_addSelf() {
@@ -76,7 +76,7 @@ func Example_addSelf() {
 	// removeSelf
 	//   www2
 	//   www3
-	//   dropped www1
+	//   dropped www1 (is this host)
 	// byLoad
 	//   www3 (load 1.00)
 	//   www2 (load 3.00)

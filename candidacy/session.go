@@ -37,7 +37,7 @@ func makeBySession(a *Args) Step {
 		a.Fail("NAME is %q, want the name of a cookie, at most %d bytes", name, maxSessionName)
 	}
 	s := session{name: name}
-	return Step{Run: s.keepOwner, Note: s.note}
+	return Step{Run: s.keepOwner, Note: s.note, Why: "the session belongs to another"}
 }
 
 // session is the cookie or query argument that says to whom a session belongs.

@@ -109,5 +109,5 @@ func Example_bySession() {
 	// Output:
 	// bySession
 	//   www2 (is 10.0.0.5)
-	//   dropped www1
+	//   dropped www1 (the session belongs to another)
 }

@@ -123,6 +123,7 @@ farm = "web"
 		Send:     c.Gossip.Send,
 		Accept:   []netip.Prefix{netip.MustParsePrefix("10.58.4.0/24"), netip.MustParsePrefix("10.1.1.1/32")},
 		Interval: time.Second,
+		Source:   c.Node.Address.Addr(),
 	}
 	byText := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
 	if d := cmp.Diff(want, c.Gossip, byText, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),

@@ -26,6 +26,10 @@ func ForRun() Option { return func(p *parser) { p.run = true } }
 // [[listen]] does not count, and there must be something to announce and somewhere to send it.
 func ForAnnounce() Option { return func(p *parser) { p.announce = true } }
 
+// WithAdvice also warns of what is wrong only in a busy cluster. It is for 'backhand check': a running agent knows how busy
+// the cluster is, and says so itself.
+func WithAdvice() Option { return func(p *parser) { p.advice = true } }
+
 // Load reads the file and checks it against this host. Mistakes in what it says come as *[Errors], all of them; any other
 // error means that it could not be read.
 func Load(path string, reg *candidacy.Registry, opts ...Option) (*Config, error) {
@@ -90,6 +94,7 @@ type parser struct {
 	reg      *candidacy.Registry
 	run      bool
 	announce bool
+	advice   bool
 	broken   bool // the syntax is bad: parts of the file are not known
 	cfg      *Config
 	listens  []listener

@@ -73,7 +73,7 @@ const herd = "route.chain sorts by what every node hears alike: where more than 
 
 func (p *parser) warnChain(s *section, r Route) {
 	at := s.lineOf("chain")
-	if r.Chain.Sorts() {
+	if p.advice && r.Chain.Sorts() {
 		p.odd(at, "%s", herd)
 	}
 	interval := p.cfg.Gossip.Interval

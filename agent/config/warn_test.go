@@ -113,7 +113,7 @@ farm = 'a'`,
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			c := good(t, row.text, host("10.58.4.1/24"))
+			c := good(t, row.text, host("10.58.4.1/24"), WithAdvice())
 			var got []string
 			for _, w := range c.Warnings {
 				got = append(got, strings.TrimPrefix(w, "f:"))

@@ -1,0 +1,502 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"backhand/agent/config"
+	"backhand/candidacy"
+	"backhand/gossip/gossiptest/lab"
+	"backhand/gossip/node"
+)
+
+// fixture is an agent that runs in the test, on loopback, from a real file.
+type fixture struct {
+	*Agent
+	t    *testing.T
+	file string
+	dir  string
+	url  string // of its first listener, without slash at the end
+	log  *bytes.Buffer
+	stop context.CancelFunc
+	done chan error
+}
+
+// start runs an agent with that file until the test ends. {head} in the text stands for what every file has.
+func start(t *testing.T, text string, opt Options) *fixture {
+	t.Helper()
+	f := prepare(t, text)
+	if err := f.open(opt); err != nil {
+		t.Fatal(err)
+	}
+	f.run()
+	return f
+}
+
+// prepare writes the file of an agent that is not running.
+func prepare(t *testing.T, text string) *fixture {
+	f := &fixture{t: t, dir: filepath.Join(t.TempDir(), "www1"), log: &bytes.Buffer{}, done: make(chan error, 1)}
+	f.file = filepath.Join(filepath.Dir(f.dir), "backhand.toml")
+	addr := freePort(t)
+	f.url = "http://" + addr
+	f.write(text)
+	return f
+}
+
+// write replaces the file. {listen} stands for the agent's own address, {head} for what every file has.
+func (f *fixture) write(text string) {
+	f.t.Helper()
+	addr := strings.TrimPrefix(f.url, "http://")
+	text = strings.NewReplacer(
+		"{head}", fmt.Sprintf("cluster = \"test\"\n[node]\nname = \"www1\"\naddress = %q\nstate_dir = %q\n[[listen]]\naddress = %q\n", addr, f.dir, addr),
+		"{listen}", addr,
+	).Replace(text)
+	if err := os.WriteFile(f.file, []byte(text), 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *fixture) open(opt Options) (err error) {
+	opt.Log = slog.New(slog.NewTextHandler(&lockedWriter{w: f.log}, nil))
+	opt.Load = func() (*config.Config, error) { return config.Load(f.file, candidacy.Builtin(), config.ForRun()) }
+	cfg, err := opt.Load()
+	if err != nil {
+		return err
+	}
+	f.Agent, err = New(cfg, opt)
+	return err
+}
+
+func (f *fixture) run() {
+	ctx, cancel := context.WithCancel(f.t.Context())
+	f.stop = cancel
+	go func() { f.done <- f.Run(ctx) }()
+	f.t.Cleanup(func() {
+		cancel()
+		if err := f.ended(); err != nil {
+			f.t.Errorf("the agent ended with %v", err)
+		}
+	})
+	f.eventually(func() error {
+		_, err := f.client().View(f.t.Context())
+		return err
+	})
+}
+
+// ended waits for the end of the agent; more than once if need be.
+func (f *fixture) ended() error {
+	select {
+	case err := <-f.done:
+		f.done <- err
+		return err
+	case <-time.After(20 * time.Second):
+		return fmt.Errorf("it does not end; it has logged:\n%s", f.log)
+	}
+}
+
+func (f *fixture) client() *Client { return NewClient(f.dir) }
+
+func (f *fixture) eventually(holds func() error) {
+	f.t.Helper()
+	lab.Eventually(f.t, 10*time.Second, holds)
+}
+
+// get asks the agent and returns status and body.
+func (f *fixture) get(path string) (int, string) {
+	f.t.Helper()
+	status, body, err := get(f.url + path)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return status, body
+}
+
+func get(url string) (int, string, error) {
+	client := http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	res, err := client.Get(url)
+	if err != nil {
+		return 0, "", err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	return res.StatusCode, string(body), err
+}
+
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(b)
+}
+
+// freePort returns an address on loopback that nobody uses just now.
+func freePort(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// origin is a web server that says its name.
+func origin(t *testing.T, name string) *httptest.Server {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s %s", name, r.Header.Get("X-Forwarded-For"))
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func TestLoneAgentServesItsOrigin(t *testing.T) {
+	o := origin(t, "o1")
+	f := start(t, "{head}\n[[serve]]\nfarm = \"web\"\norigin = \""+o.URL+"\"\n", Options{})
+	if status, body := f.get("/any"); status != 200 || body != "o1 127.0.0.1" {
+		t.Errorf("got %d %q", status, body)
+	}
+	status, body := f.get("/backhand/")
+	if status != 200 || !strings.Contains(body, "www1") {
+		t.Errorf("the page: %d, without www1: %.200s", status, body)
+	}
+}
+
+func TestLoneBalancerInFrontOfPhysicals(t *testing.T) {
+	a, b := origin(t, "a"), origin(t, "b")
+	f := start(t, fmt.Sprintf(`{head}
+[[farm]]
+name = "reports"
+member = [ { name = "a", url = %q }, { name = "b", url = %q }, { name = "dead", url = "http://%s" } ]
+[[route]]
+path = "/"
+farm = "reports"
+chain = ["byAge 6", "byRandom"]
+`, a.URL, b.URL, freePort(t)), Options{})
+	by := map[string]int{}
+	for range 60 {
+		status, body := f.get("/x")
+		if status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+		by[strings.Fields(body)[0]]++
+	}
+	if by["a"] < 10 || by["b"] < 10 {
+		t.Errorf("served %v, want both to have their part", by)
+	}
+	v, err := f.client().View(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(v.Rows) != 4 || v.Requests < 60 { // two, the dead one, and this node, which serves nothing
+		t.Errorf("%d rows, %d requests", len(v.Rows), v.Requests)
+	}
+}
+
+func TestReload(t *testing.T) {
+	o := origin(t, "old")
+	serve := "{head}\n[[serve]]\nfarm = \"web\"\norigin = \"%s\"\n"
+	f := start(t, fmt.Sprintf(serve, o.URL), Options{})
+	id, boot := f.state.id, f.state.boot
+	reload := func(text string) error {
+		f.write(text)
+		return f.client().Do(t.Context(), "reload")
+	}
+
+	t.Run("a file with a mistake changes nothing", func(t *testing.T) {
+		err := reload(fmt.Sprintf(serve, o.URL) + "[[route]]\npath = \"/\"\nfarm = \"web\"\nchain = [\"byLod\"]\n")
+		if err == nil || !strings.Contains(err.Error(), `no function is named "byLod"`) {
+			t.Errorf("got %v", err)
+		}
+		if _, body := f.get("/"); !strings.HasPrefix(body, "old ") {
+			t.Errorf("served by %q", body)
+		}
+	})
+	t.Run("a port that is taken changes nothing, not even what could be changed", func(t *testing.T) {
+		taken, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer taken.Close()
+		err = reload(fmt.Sprintf(serve, origin(t, "new").URL) + "[[listen]]\naddress = \"" + taken.Addr().String() + "\"\n")
+		if err == nil || !strings.Contains(err.Error(), "the port is in use") {
+			t.Errorf("got %v", err)
+		}
+		if _, body := f.get("/"); !strings.HasPrefix(body, "old ") {
+			t.Errorf("served by %q", body)
+		}
+	})
+	t.Run("a new cluster needs a restart, and says so", func(t *testing.T) {
+		err := reload(strings.Replace(fmt.Sprintf(serve, o.URL), "{head}",
+			fmt.Sprintf("cluster = \"other\"\n[node]\naddress = \"{listen}\"\nstate_dir = %q\n[[listen]]\naddress = \"{listen}\"\n", f.dir), 1))
+		if err == nil || !strings.Contains(err.Error(), "cluster has changed: that needs a restart") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("another origin, route and listener are taken over, and the node stays who it is", func(t *testing.T) {
+		second := freePort(t)
+		err := reload(fmt.Sprintf(serve, origin(t, "new").URL) + "[[listen]]\naddress = \"" + second + "\"\n" +
+			"[[route]]\npath = \"/gone\"\nfarm = \"nobody\"\nchain = [\"byAge\"]\nwhen_empty = \"503\"\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, url := range []string{f.url, "http://" + second} {
+			if _, body, err := get(url + "/"); err != nil || !strings.HasPrefix(body, "new ") {
+				t.Errorf("%s served %q, %v", url, body, err)
+			}
+		}
+		if status, _ := f.get("/gone/x"); status != http.StatusServiceUnavailable {
+			t.Errorf("the new route answers %d", status)
+		}
+		if f.state.id != id || f.state.boot != boot {
+			t.Error("the node is another one")
+		}
+		v, err := f.client().View(t.Context())
+		if err != nil || v.Requests < 3 {
+			t.Errorf("the counters began anew: %d requests, %v", v.Requests, err)
+		}
+	})
+	t.Run("a listener that is gone closes, the one that stays does not", func(t *testing.T) {
+		if err := reload(fmt.Sprintf(serve, o.URL)); err != nil {
+			t.Fatal(err)
+		}
+		if len(f.servers) != 1 {
+			t.Errorf("listeners: %v", f.servers)
+		}
+		if _, body := f.get("/"); !strings.HasPrefix(body, "old ") {
+			t.Errorf("served by %q", body)
+		}
+	})
+}
+
+func TestRequestUnderWayKeepsItsRouteOverAReload(t *testing.T) {
+	entered, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		once.Do(func() { close(entered) })
+		<-release
+		fmt.Fprint(w, "slow")
+	}))
+	defer slow.Close()
+	route := "{head}\n[[farm]]\nname = \"web\"\nmember = [ { name = \"a\", url = \"%s\" } ]\n[[route]]\npath = \"/\"\nfarm = \"web\"\nchain = [\"byAge\"]\n"
+	f := start(t, fmt.Sprintf(route, slow.URL), Options{})
+	answer := make(chan string)
+	go func() {
+		_, body, err := get(f.url + "/")
+		answer <- fmt.Sprint(body, err)
+	}()
+	<-entered
+	f.write(fmt.Sprintf(route, origin(t, "fast").URL))
+	if err := f.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if _, body := f.get("/"); !strings.HasPrefix(body, "fast") {
+		t.Errorf("served by %q after the reload", body)
+	}
+	close(release)
+	if got := <-answer; got != "slow<nil>" {
+		t.Errorf("the request that was under way got %q", got)
+	}
+}
+
+func TestTwoAgentsOfOneHost(t *testing.T) {
+	o := origin(t, "o1")
+	f := start(t, "{head}\n[[serve]]\nfarm = \"web\"\norigin = \""+o.URL+"\"\n", Options{})
+	t.Run("cannot share a state directory", func(t *testing.T) {
+		second := prepare(t, "")
+		second.dir = f.dir
+		second.write("{head}\n[[serve]]\nfarm = \"web\"\norigin = \"" + o.URL + "\"\n")
+		err := second.open(Options{})
+		if err == nil || !strings.Contains(err.Error(), "in use by another agent (pid "+strconv.Itoa(os.Getpid())+")") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("cannot share a port, and the second leaves nothing behind", func(t *testing.T) {
+		second := prepare(t, "")
+		second.url = f.url
+		second.write("{head}\n[[serve]]\nfarm = \"web\"\norigin = \"" + o.URL + "\"\n")
+		err := second.open(Options{})
+		if err == nil || !strings.Contains(err.Error(), "the port is in use") {
+			t.Fatalf("got %v", err)
+		}
+		second.url = "http://" + freePort(t)
+		second.write("{head}\n[[serve]]\nfarm = \"web\"\norigin = \"" + o.URL + "\"\n")
+		if err := second.open(Options{}); err != nil {
+			t.Errorf("its state directory is still held: %v", err)
+		}
+		second.run()
+	})
+}
+
+func TestStopFinishesTheRequestsUnderWay(t *testing.T) {
+	entered, release := make(chan struct{}), make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			close(entered)
+			<-release
+		}
+		fmt.Fprint(w, "done")
+	}))
+	defer slow.Close()
+	f := start(t, "{head}\n[[serve]]\nfarm = \"web\"\norigin = \""+slow.URL+"\"\n", Options{})
+	answer := make(chan string)
+	go func() {
+		status, body, err := get(f.url + "/slow")
+		answer <- fmt.Sprint(status, body, err)
+	}()
+	<-entered
+	f.stop()
+	f.eventually(func() error { // no new connection is accepted
+		c, err := net.Dial("tcp", strings.TrimPrefix(f.url, "http://"))
+		if err != nil {
+			return nil
+		}
+		c.Close()
+		return fmt.Errorf("it still accepts")
+	})
+	select {
+	case err := <-f.done:
+		t.Fatalf("it ended with %v before its request did", err)
+	default:
+	}
+	close(release)
+	if got := <-answer; got != "200 done <nil>" && got != "200done<nil>" {
+		t.Errorf("the request got %q", got)
+	}
+	if err := f.ended(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(f.dir, ControlSocket)); err == nil {
+		if _, err := f.client().View(t.Context()); err == nil {
+			t.Error("the control socket still answers")
+		}
+	}
+}
+
+func TestControlSocket(t *testing.T) {
+	o := origin(t, "o1")
+	f := start(t, "{head}\n[[serve]]\nfarm = \"web\"\norigin = \""+o.URL+"\"\n"+
+		"[[route]]\npath = \"/\"\nfarm = \"web\"\nchain = [\"byAge 6\", \"byLoad\"]\n", Options{})
+	c := f.client()
+	info, err := os.Stat(filepath.Join(f.dir, ControlSocket))
+	if err != nil || info.Mode().Perm() != 0o660 {
+		t.Errorf("the socket has mode %v, %v; want 0660", info.Mode(), err)
+	}
+	f.eventually(func() error {
+		e, err := c.Explain(t.Context(), Question{Target: "/x"})
+		if err != nil {
+			return err
+		}
+		if len(e.Steps) != 2 || e.Chosen == nil || !e.Chosen.Self {
+			return fmt.Errorf("explained %+v", e)
+		}
+		return nil
+	})
+	for _, do := range []struct {
+		what string
+		want node.State
+	}{{"drain", node.Draining}, {"undrain", node.Up}} {
+		if err := c.Do(t.Context(), do.what); err != nil {
+			t.Fatal(err)
+		}
+		f.eventually(func() error {
+			v, err := c.View(t.Context())
+			if err == nil && string(v.Rows[0].State) != do.want.String() {
+				err = fmt.Errorf("after %s it is %s", do.what, v.Rows[0].State)
+			}
+			return err
+		})
+	}
+	if err := NewClient(t.TempDir()).Do(t.Context(), "drain"); err == nil || !strings.Contains(err.Error(), "no agent answers at ") {
+		t.Errorf("without an agent: %v", err)
+	}
+}
+
+// Two agents over real multicast on lo, with TTL 0: nothing leaves the machine.
+func TestTwoAgentsHearEachOther(t *testing.T) {
+	cluster := "test-" + node.NewID().Short()
+	text := func(ip, url, rest string) string {
+		return fmt.Sprintf(`cluster = %q
+[node]
+name = "%s"
+address = "%s"
+state_dir = %q
+[gossip]
+send = ["239.255.221.20:4445,0"]
+accept = ["127.0.0.0/8"]
+interval = "100ms"
+[[listen]]
+address = "{listen}"
+%s`, cluster, ip, url, filepath.Join(t.TempDir(), "state"), rest)
+	}
+	o := origin(t, "o2")
+	member := prepare(t, "")
+	member.url = "http://127.0.0.2:" + port(freePort(t))
+	member.write(text("www2", strings.TrimPrefix(member.url, "http://"), "[[serve]]\nfarm = \"web\"\norigin = \""+o.URL+"\"\n"))
+	member.dir = stateDir(t, member.file)
+	if err := member.open(Options{}); err != nil {
+		t.Fatal(err)
+	}
+	member.run()
+	front := prepare(t, "")
+	front.write(text("www1", strings.TrimPrefix(front.url, "http://"),
+		"[[route]]\npath = \"/\"\nfarm = \"web\"\nchain = [\"removeSelf\", \"byAge 6\"]\n"))
+	front.dir = stateDir(t, front.file)
+	if err := front.open(Options{}); err != nil {
+		t.Fatal(err)
+	}
+	front.run()
+	served := func(want int) {
+		t.Helper()
+		front.eventually(func() error {
+			if status, body := front.get("/"); status != want {
+				return fmt.Errorf("got %d %q, want %d", status, body, want)
+			}
+			return nil
+		})
+	}
+	served(200)
+	if _, body := front.get("/"); body != "o2 127.0.0.1" {
+		t.Errorf("the origin saw %q, want the client and nobody else", body)
+	}
+	if err := member.Drain(); err != nil {
+		t.Fatal(err)
+	}
+	served(503)
+	if err := member.Undrain(); err != nil {
+		t.Fatal(err)
+	}
+	served(200)
+	member.stop()
+	served(503)
+}
+
+func port(addr string) string {
+	_, p, _ := net.SplitHostPort(addr)
+	return p
+}
+
+func stateDir(t *testing.T, file string) string {
+	t.Helper()
+	dir, err := config.StateDir(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}

@@ -1,0 +1,338 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"backhand/agent"
+	"backhand/agent/config"
+	"backhand/candidacy"
+	"backhand/gossip/node"
+)
+
+// Options of a demo.
+type Options struct {
+	For     time.Duration // how long it runs; 0: until the context ends
+	Rate    int           // requests a second that it sends itself; 0: none
+	Out     io.Writer     // what a person reads
+	Log     *slog.Logger  // what the agents log
+	Version string
+}
+
+// The cast: the first is the front that clients talk to. Speeds differ as those of real fleets do.
+var cast = []struct {
+	name string
+	work time.Duration
+}{
+	{"www1", 30 * time.Millisecond},
+	{"www2", 20 * time.Millisecond},
+	{"www3", 30 * time.Millisecond},
+	{"www4", 45 * time.Millisecond},
+	{"www5", 90 * time.Millisecond},
+}
+
+const (
+	mortal    = "www3"           // dies and comes back
+	diesEvery = 20 * time.Second // from one death to the next
+	diesAfter = 6 * time.Second  // the first
+	deadFor   = 6 * time.Second
+	showEvery = 2 * time.Second
+	firstPort = 8080
+	ports     = 50 // how many are tried
+	needed    = 3  // members that must have served, or the demo has not shown what it should
+)
+
+// cluster is the running demo.
+type cluster struct {
+	opt    Options
+	dir    string
+	port   string
+	toys   []*toy
+	agents []*agent.Agent
+	load   *load
+}
+
+// Run runs the demo until the context or its time ends. It returns an error if the cluster did not do what the demo is there to
+// show: requests went to at least three members.
+func Run(ctx context.Context, opt Options) (err error) {
+	if opt.For > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, opt.For)
+		defer cancel()
+	}
+	c := &cluster{opt: opt}
+	if c.dir, err = os.MkdirTemp("", "backhand-demo-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(c.dir)
+	defer c.bury()
+	if err := c.build(); err != nil {
+		return err
+	}
+	return c.run(ctx)
+}
+
+// build makes everything that can fail, and starts nothing but the toys.
+func (c *cluster) build() error {
+	if err := c.pickPort(); err != nil {
+		return err
+	}
+	name := "demo-" + node.NewID().Short() // two demos on one machine do not meet
+	registry := candidacy.Builtin()
+	for i, who := range cast {
+		t, err := newToy(who.name, who.work, ip(i))
+		if err != nil {
+			return fmt.Errorf("toy origin of %s: %w", who.name, err)
+		}
+		c.toys = append(c.toys, t)
+		file := c.file(who.name)
+		if err := os.WriteFile(file, []byte(c.text(name, i)), 0o600); err != nil {
+			return err
+		}
+		load := func() (*config.Config, error) {
+			cfg, err := config.Load(file, registry, config.ForRun())
+			if err == nil {
+				cfg.Warnings = nil // that loopback is accepted is the point of a demo
+			}
+			return cfg, err
+		}
+		cfg, err := load()
+		if err != nil {
+			return err
+		}
+		a, err := agent.New(cfg, agent.Options{
+			Load: load, Registry: registry, Sampler: t, Log: c.opt.Log.With("node", who.name), Version: c.opt.Version,
+			Note: "A demo on one machine: the load figures of each node are those of its toy origin, not of this host.",
+		})
+		if err != nil {
+			return err
+		}
+		c.agents = append(c.agents, a)
+	}
+	c.load = newLoad(max(1, c.opt.Rate), c.url("/"), c.url("/"), c.url("/"), c.url("/busy/"))
+	return nil
+}
+
+// text is the file of one node: the very one that a host of its own would have.
+func (c *cluster) text(cluster string, i int) string {
+	text := fmt.Sprintf(`# %[1]s of the demo. It can be changed while the demo runs: backhand reload --config FILE
+cluster = %[2]q
+
+[node]
+address   = "%[3]s:%[4]s"
+name      = %[1]q
+state_dir = %[5]q
+
+[gossip]
+send   = ["239.255.221.20:4445,0"] # TTL 0: nothing leaves this machine
+accept = ["127.0.0.0/8"]
+interval = "250ms" # the second of the ancestor is too long for a chain that sorts by load, at this many requests
+
+[[serve]]
+farm     = "web"
+origin   = "http://%[6]s"
+capacity = %[7]d
+
+[[listen]]
+address = "%[3]s:%[4]s"
+`, cast[i].name, cluster, ip(i), c.port, filepath.Join(c.dir, cast[i].name), c.toys[i].addr, toySlots)
+	if i == 0 {
+		text += `
+[[route]]
+path  = "/" # the chain of mod_backhand's own example
+farm  = "web"
+chain = ["removeSelf", "byAge 6", "byRandom", "byLogWindow", "byLoad"]
+
+[[route]]
+path  = "/busy/" # another chain: here this node serves, too
+farm  = "web"
+chain = ["byAge 6b", "byRandom", "byBusyChildren"]
+`
+	}
+	return text
+}
+
+func (c *cluster) run(ctx context.Context) error {
+	life, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	broke := make(chan error, len(c.agents))
+	for _, a := range c.agents {
+		wg.Go(func() {
+			if err := a.Run(life); err != nil {
+				broke <- err
+				cancel()
+			}
+		})
+	}
+	c.intro()
+	c.meet(life)
+	loading, stopLoad := context.WithCancel(life)
+	var loads sync.WaitGroup
+	if c.opt.Rate > 0 {
+		loads.Go(func() { c.load.run(loading) })
+	}
+	wg.Go(func() { c.drama(life) })
+	c.show(life)
+	// The requests end before the agents go, for which they would wait otherwise.
+	stopLoad()
+	loads.Wait()
+	wg.Wait()
+	select {
+	case err := <-broke:
+		return err
+	default:
+		return c.verdict()
+	}
+}
+
+// meet waits until the front has heard everybody, so that the first requests do not find an empty cluster. It does not
+// wait for ever: the verdict says what is missing.
+func (c *cluster) meet(ctx context.Context) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {
+		if f := c.agents[0].Snapshot().Farm("web"); f != nil && len(f.Candidates) == len(cast) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// drama kills the mortal origin and brings it back, again and again.
+func (c *cluster) drama(ctx context.Context) {
+	i := slices.IndexFunc(c.toys, func(t *toy) bool { return t.name == mortal })
+	wait := diesAfter
+	for {
+		if !pause(ctx, wait) {
+			return
+		}
+		c.say("the origin of %s dies; its agent notices, and the others go elsewhere", mortal)
+		c.toys[i].die()
+		if !pause(ctx, deadFor) {
+			return
+		}
+		if err := c.toys[i].live(); err != nil {
+			c.say("the origin of %s cannot come back: %v", mortal, err)
+			return
+		}
+		c.say("the origin of %s is back", mortal)
+		wait = diesEvery - deadFor
+	}
+}
+
+// show prints who served how many, until the context ends.
+func (c *cluster) show(ctx context.Context) {
+	if c.opt.Rate <= 0 {
+		<-ctx.Done()
+		return
+	}
+	before := map[string]int{}
+	for pause(ctx, showEvery) {
+		served, failed := c.load.counts()
+		line := ""
+		for _, who := range cast {
+			line += fmt.Sprintf("  %s %3d", who.name, served[who.name]-before[who.name])
+		}
+		c.say("served in %v: %s   failed so far: %d", showEvery, line, total(failed))
+		before = served
+	}
+}
+
+// verdict says in the end how it went.
+func (c *cluster) verdict() error {
+	if c.opt.Rate <= 0 {
+		return nil
+	}
+	served, failed := c.load.counts()
+	c.say("in all %d requests were served by %d members, %d failed", total(served), len(served), total(failed))
+	for why, n := range failed {
+		c.say("  failed %d times: %q", n, why)
+	}
+	if len(served) < needed {
+		return fmt.Errorf("only %v served: want at least %d members; do beats reach the front (multicast on lo)?",
+			slices.Sorted(maps.Keys(served)), needed)
+	}
+	return nil
+}
+
+// bury ends the toys.
+func (c *cluster) bury() {
+	for _, t := range c.toys {
+		t.die()
+	}
+}
+
+// pickPort finds a port that is free on all five addresses, for agents as for people it is simpler to have one.
+func (c *cluster) pickPort() error {
+	for p := firstPort; p < firstPort+ports; p++ {
+		if err := free(p); err != nil {
+			if errors.Is(err, errAddress) {
+				return err
+			}
+			continue
+		}
+		c.port = strconv.Itoa(p)
+		if p != firstPort {
+			c.say("port %d is taken: the demo uses %d", firstPort, p)
+		}
+		return nil
+	}
+	return fmt.Errorf("no port from %d to %d is free on 127.0.0.1 to 127.0.0.%d", firstPort, firstPort+ports-1, len(cast))
+}
+
+var errAddress = errors.New("this system has no 127.0.0.2; the demo needs Linux")
+
+func free(port int) error {
+	for i := range cast {
+		ln, err := net.Listen("tcp", net.JoinHostPort(ip(i), strconv.Itoa(port)))
+		if err != nil {
+			if i > 0 && !isInUse(err) {
+				return fmt.Errorf("%w (%w)", errAddress, err)
+			}
+			return err
+		}
+		ln.Close()
+	}
+	return nil
+}
+
+func ip(i int) string { return "127.0.0." + strconv.Itoa(i+1) }
+
+func (c *cluster) url(path string) string { return "http://" + ip(0) + ":" + c.port + path }
+
+func (c *cluster) file(name string) string { return filepath.Join(c.dir, name+".toml") }
+
+func total(m map[string]int) (n int) {
+	for _, v := range m {
+		n += v
+	}
+	return n
+}
+
+// pause waits, and reports false if the context ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

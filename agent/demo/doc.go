@@ -1,0 +1,7 @@
+// Package demo is a whole cluster on one machine, over loopback alone: five agents as they would run on five hosts, on
+// 127.0.0.1 to 127.0.0.5, with real multicast on lo (TTL 0, so that nothing leaves the machine), real files, and toy origins of
+// different speed, one of which dies and comes back. It needs neither root nor a file.
+//
+// Five agents on one kernel would all announce the same load average. So each toy origin stands in for the figures of its
+// host, and the page says so.
+package demo

@@ -1,0 +1,106 @@
+package agent
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"backhand/gossip/node"
+	"backhand/gossip/sampler"
+)
+
+// describe says how this node is now. Gossip calls it for every beat; what it returned last is also what we ourselves
+// take this node for.
+func (a *Agent) describe(now time.Time) node.Node {
+	a.describing.Lock() // a reload may change who calls
+	defer a.describing.Unlock()
+	cfg := a.config.Load()
+	stats, err := a.opt.Sampler.Sample(now)
+	a.trouble.note(a.log, "the host's load figures cannot be read; the last ones are announced", err)
+	stats.Speed = a.speed
+	stats.Dispatched = a.dispatch.rate(now)
+	n := node.Node{
+		ID: a.state.id, Boot: a.state.boot, Name: cfg.Node.Name, Zone: cfg.Node.Zone,
+		Addr: cfg.Node.Address, TLS: cfg.Node.TLS, Direct: a.opt.Announce, State: a.State(),
+		ConfigHash: cfg.Hash, Interval: cfg.Gossip.Interval, Stats: stats, Heard: now,
+	}
+	for _, s := range *a.serves.Load() {
+		n.Services = append(n.Services, s.service(now))
+	}
+	a.self.Store(&n)
+	a.mergeSoon()
+	return n
+}
+
+func (a *Agent) mergeSoon() {
+	select {
+	case a.kick <- struct{}{}:
+	default: // it is due anyway
+	}
+}
+
+// openSampler sets the sampler that was not given.
+func (a *Agent) openSampler() error {
+	if a.opt.Sampler != nil {
+		return nil
+	}
+	host, err := sampler.NewHost(sampler.ProcRoot, sampler.CgroupRoot)
+	if err != nil {
+		return err
+	}
+	a.opt.Sampler = host
+	return nil
+}
+
+// speedTime is how long the first start takes to measure the speed of a CPU: mod_backhand's took seconds, and blocked the start.
+const speedTime = 50 * time.Millisecond
+
+// measureSpeed takes the speed from the state directory or, at the first start, measures it.
+func (a *Agent) measureSpeed() error {
+	if v, ok := a.state.speed(a.log); ok {
+		a.speed = v
+		return nil
+	}
+	a.speed = sampler.Speed(speedTime)
+	return a.state.keepSpeed(a.speed)
+}
+
+// dispatchRate counts the requests for which this node chose a member.
+type dispatchRate struct {
+	count atomic.Uint64
+
+	// Only describe uses these.
+	last uint64
+	at   time.Time
+}
+
+// rate returns the requests a second since the call before; 0 at the first.
+func (d *dispatchRate) rate(now time.Time) float64 {
+	count, since := d.count.Load(), now.Sub(d.at).Seconds()
+	if d.at.IsZero() || since <= 0 {
+		d.last, d.at = count, now
+		return 0
+	}
+	r := float64(count-d.last) / since
+	d.last, d.at = count, now
+	return r
+}
+
+// trouble logs when something starts to go wrong, and when it is over, instead of once a second.
+type trouble struct {
+	mu   sync.Mutex
+	last string
+}
+
+func (t *trouble) note(log interface{ Warn(string, ...any) }, what string, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != "" && t.last == "" {
+		log.Warn(what, "err", err)
+	}
+	t.last = text
+}

@@ -1,0 +1,21 @@
+// Package agent is the whole running program: it wires the parts that do not know each other, owns every goroutine, and
+// decides in which order things come and go.
+//
+//	                 beats                                     requests
+//	peers  ───────►  gossip  ──► merge ──► node.Snapshot ──►  proxy  ───────► members, own origin
+//	       ◄───────    ▲                        │              │ ▲
+//	                   │                        ▼              │ └── routes, chains (agent/config, candidacy)
+//	              describe  ◄── sampler       status ◄─────────┘ outcomes, node.Live
+//
+// One goroutine merges what gossip heard, what we are ourselves and the physicals of the file into one immutable
+// [node.Snapshot]; everything that decides or shows reads that, and [node.Live], which the proxy writes.
+//
+// # Coming and going
+//
+// [New] opens all that can fail to open and starts nothing. [Agent.Run] starts everything and returns when all of it
+// has ended. Asked to end, it first announces that it leaves, serves on for one interval for those who have not heard it yet,
+// then stops accepting, waits for the requests under way, and goes.
+//
+// A reload ([Agent.Reload]) is all or nothing: a file with a mistake, or a port that cannot be opened, leaves everything
+// as it was. Requests under way keep the routes they came in by.
+package agent

@@ -1,0 +1,83 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"backhand/gossip/node"
+)
+
+// How often a snapshot is made: at most, while beats come in, and at least, so that the page's ages and the nodes that
+// have been silent for an hour stay right.
+const (
+	mergeMost  = 50 * time.Millisecond
+	mergeLeast = 100 * time.Millisecond
+	// sweepEvery is how often what we know of members that are gone is forgotten.
+	sweepEvery = 10 * time.Minute
+)
+
+// mergeLoop publishes snapshots until the context ends.
+func (a *Agent) mergeLoop(ctx context.Context) {
+	least := time.NewTicker(mergeLeast)
+	defer least.Stop()
+	swept := time.Now()
+	var waiting chan struct{} // of whom wants to know that it was done
+	for {
+		now := a.merge()
+		if waiting != nil {
+			close(waiting)
+			waiting = nil
+		}
+		if now.Sub(swept) > sweepEvery {
+			a.live.Sweep()
+			swept = now
+		}
+		sleep(ctx, mergeMost)
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.gossip.Changed():
+		case <-a.kick:
+		case waiting = <-a.mergeNow:
+		case <-least.C:
+		}
+	}
+}
+
+// merge makes one snapshot of what gossip heard, of ourselves, and of the physicals in the file. Only
+// New and then mergeLoop call it.
+func (a *Agent) merge() time.Time {
+	now := time.Now()
+	a.describeAlone(now)
+	nodes := a.gossip.Nodes(now)
+	if self := a.self.Load(); self != nil {
+		nodes = append(nodes, self)
+	}
+	a.snapshot.Store(node.NewSnapshot(node.Parts{
+		Taken: now, Self: a.state.id, Nodes: nodes, Physicals: physicals(a.config.Load()),
+		HighWater: a.mark.Update(nodes, now), Live: a.live,
+	}))
+	return now
+}
+
+// waitForMerge returns when there is a snapshot that was made after the call, or the context has ended.
+func (a *Agent) waitForMerge(ctx context.Context) {
+	done := make(chan struct{})
+	select {
+	case a.mergeNow <- done:
+		<-done
+	case <-ctx.Done():
+	}
+}
+
+// describeAlone does what gossip does for a node that beats: it takes the figures once an interval, and at once after a
+// change.
+func (a *Agent) describeAlone(now time.Time) {
+	cfg := a.config.Load()
+	if len(cfg.Gossip.Send) > 0 {
+		return
+	}
+	if self := a.self.Load(); a.stale.Swap(false) || self == nil || self.Age(now) >= cfg.Gossip.Interval {
+		a.describe(now)
+	}
+}

@@ -1,0 +1,148 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"backhand/agent/config"
+	"backhand/gossip"
+)
+
+// Reload reads the file again and takes it over: all of it, or on an error nothing. Requests under way keep the routes
+// they came in by, the node keeps its id, its boot and its counters.
+func (a *Agent) Reload() error {
+	if a.opt.Load == nil {
+		return errNoReload
+	}
+	cfg, err := a.opt.Load()
+	if err != nil {
+		return err
+	}
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	if a.running == nil || a.running.ctx.Err() != nil {
+		return errors.New("the agent is not running")
+	}
+	if err := a.replace(cfg); err != nil {
+		return err
+	}
+	for _, w := range cfg.Warnings {
+		a.log.Warn(w)
+	}
+	a.log.Info("reloaded", "file", cfg.Path)
+	return nil
+}
+
+// replace opens what is new, and once nothing can fail any more, swaps.
+func (a *Agent) replace(cfg *config.Config) (err error) {
+	old := a.config.Load()
+	if err := needsRestart(old, cfg); err != nil {
+		return err
+	}
+	var undo undoer
+	defer func() {
+		if err != nil {
+			undo.all()
+		}
+	}()
+	oldServes := *a.serves.Load()
+	serves, err := newServes(cfg.Serve, oldServes)
+	if err != nil {
+		return err
+	}
+	site, err := a.site(cfg, serves)
+	if err != nil {
+		return err
+	}
+	fresh, err := a.openServers(cfg)
+	if err != nil {
+		return err
+	}
+	undo.add(func() { closeServers(fresh) })
+	var transports []gossip.Transport
+	if newSockets(old, cfg) {
+		if transports, err = openTransports(cfg); err != nil {
+			return err
+		}
+		undo.add(func() { closeAll(transports) })
+	}
+	access := a.access.Load()
+	if cfg.Log.Access != old.Log.Access {
+		if access, err = openAccessLog(cfg.Log.Access); err != nil {
+			return err
+		}
+	}
+	probe(a.running.ctx, serves)
+
+	a.config.Store(cfg)
+	a.serves.Store(&serves)
+	a.handler.SetSite(site)
+	a.gossip.SetAccept(cfg.Gossip.Accept)
+	a.gossip.SetInterval(cfg.Gossip.Interval)
+	if newSockets(old, cfg) {
+		a.gossip.SetTransports(transports)
+	}
+	stopProbes(oldServes, serves)
+	a.startProbes(serves)
+	a.swapServers(cfg, fresh)
+	a.swapAccess(access)
+	a.changed()
+	a.waitForMerge(a.running.ctx) // who reloaded may rely on the farms that the file lists
+	return nil
+}
+
+// needsRestart names what a reload cannot change.
+func needsRestart(old, cfg *config.Config) error {
+	var what []string
+	if old.Cluster != cfg.Cluster {
+		what = append(what, "cluster")
+	}
+	if old.Node.StateDir != cfg.Node.StateDir {
+		what = append(what, "node.state_dir")
+	}
+	if what == nil {
+		return nil
+	}
+	return fmt.Errorf("%s has changed: that needs a restart; nothing was reloaded", strings.Join(what, " and "))
+}
+
+// newSockets reports whether beats are to go or to come by other sockets.
+func newSockets(old, cfg *config.Config) bool {
+	return !reflect.DeepEqual(old.Gossip.Send, cfg.Gossip.Send) ||
+		old.Gossip.Interface != cfg.Gossip.Interface || old.Gossip.Source != cfg.Gossip.Source
+}
+
+// swapServers starts the new listeners, and lets the ones that are gone finish their requests.
+func (a *Agent) swapServers(cfg *config.Config, fresh map[string]*server) {
+	next := map[string]*server{}
+	for _, l := range cfg.Listen {
+		if s := a.servers[l.Address]; s != nil {
+			next[l.Address] = s
+			continue
+		}
+		next[l.Address] = fresh[l.Address]
+		a.running.run("listen", fresh[l.Address].run)
+	}
+	for addr, s := range a.servers {
+		if next[addr] != nil {
+			continue
+		}
+		a.running.start(func(ctx context.Context) {
+			ctx, cancel := context.WithTimeout(ctx, cfg.Proxy.Drain)
+			defer cancel()
+			s.shutdown(ctx)
+		})
+	}
+	a.servers = next
+}
+
+// swapAccess goes on with another access log, and lets the one before write what it has.
+func (a *Agent) swapAccess(l *accessLog) {
+	if old := a.access.Swap(l); old != l {
+		old.stop()
+		a.running.start(l.run)
+	}
+}

@@ -1,0 +1,119 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+
+	"backhand/agent/config"
+	"backhand/gossip/node"
+	"backhand/gossip/sampler"
+	"backhand/proxy"
+)
+
+// serve is a farm that this host serves: its origin's health, and the count of its requests.
+type serve struct {
+	cfg    config.Serve
+	origin *sampler.Origin
+	meter  *node.Meter
+	stop   context.CancelFunc // ends the probes; nil while none run
+}
+
+// newServes makes one of each [[serve]]. One that stands in old unchanged is taken over with its health, and one whose
+// farm stands there with its counts.
+func newServes(cfgs []config.Serve, old []*serve) ([]*serve, error) {
+	out := make([]*serve, 0, len(cfgs))
+	for _, c := range cfgs {
+		before := serveOf(old, c.Farm)
+		if before != nil && reflect.DeepEqual(before.cfg, c) {
+			out = append(out, before)
+			continue
+		}
+		origin, err := sampler.NewOrigin(sampler.OriginConfig{
+			Farm: c.Farm, URL: c.Origin, Check: c.Check, StatusURL: c.StatusURL,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("origin of farm %q: %w", c.Farm, err)
+		}
+		s := &serve{cfg: c, origin: origin}
+		if before != nil {
+			s.meter = before.meter
+		} else {
+			s.meter = node.NewMeter(c.Capacity, time.Now())
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func serveOf(serves []*serve, farm string) *serve {
+	for _, s := range serves {
+		if s.cfg.Farm == farm {
+			return s
+		}
+	}
+	return nil
+}
+
+// service returns what is announced of the farm.
+func (s *serve) service(now time.Time) node.Service {
+	svc := node.Service{Farm: s.cfg.Farm, Workers: s.cfg.Workers}
+	s.meter.Read(&svc, now)
+	svc.Ready, svc.Why = s.origin.Ready()
+	svc.Busy = svc.InFlight
+	if busy, workers, ok := s.origin.Busy(); ok {
+		svc.Busy = busy
+		if svc.Workers == 0 {
+			svc.Workers = workers
+		}
+	}
+	return svc
+}
+
+// forProxy returns the origin as the proxy sees it.
+func (s *serve) forProxy() *proxy.Origin {
+	return &proxy.Origin{
+		Farm: s.cfg.Farm, URL: s.cfg.Origin, Meter: s.meter, Default: s.cfg.Default,
+		Ready: s.origin.Ready, ConnectFailed: s.origin.NoteConnectFailure,
+	}
+}
+
+// probeAll asks every origin once and waits for the answers, so that the first beat and the first request know them.
+func (a *Agent) probeAll(ctx context.Context) { probe(ctx, *a.serves.Load()) }
+
+func probe(ctx context.Context, serves []*serve) {
+	var wg sync.WaitGroup
+	for _, s := range serves {
+		if s.stop == nil {
+			wg.Go(func() { s.origin.Probe(ctx) })
+		}
+	}
+	wg.Wait()
+}
+
+// startProbes keeps asking the origins that are not being asked yet. Called with reloading held.
+func (a *Agent) startProbes(serves []*serve) {
+	interval := a.config.Load().Gossip.Interval
+	for _, s := range serves {
+		if s.stop != nil {
+			continue
+		}
+		ctx, stop := context.WithCancel(a.running.ctx)
+		s.stop = stop
+		a.running.start(func(context.Context) { s.origin.Run(ctx, interval, a.changed) })
+	}
+}
+
+// stopProbes ends the probes of those in old that are not in kept.
+func stopProbes(old, kept []*serve) {
+	for _, s := range old {
+		if s.stop != nil && serveOf(kept, s.cfg.Farm) != s {
+			s.stop()
+		}
+	}
+}
+
+var errNoReload = errors.New("this agent was started without a file, so that there is nothing to reload")

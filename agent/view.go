@@ -1,0 +1,76 @@
+package agent
+
+import (
+	"time"
+
+	"backhand/agent/config"
+	"backhand/gossip"
+	"backhand/gossip/node"
+	"backhand/proxy"
+	"backhand/status"
+)
+
+// View returns what the page shows.
+func (a *Agent) View() status.View {
+	s, info := a.source()
+	return status.NewView(s, info, time.Now())
+}
+
+// source gives the page and the metrics the snapshot that requests are balanced by, and what else there is to show.
+func (a *Agent) source() (*node.Snapshot, status.Info) {
+	cfg := a.config.Load()
+	info := status.Info{
+		Cluster: cfg.Cluster, Name: cfg.Node.Name, ID: a.state.id, State: a.State(), Version: a.opt.Version,
+		Started: a.started, ConfigPath: cfg.Path, ConfigHash: cfg.Hash, Warnings: cfg.Warnings, Note: a.opt.Note,
+		Unauthenticated: len(cfg.Gossip.Send) > 0 && !cfg.Node.Address.Addr().IsLoopback(),
+		Requests:        a.metrics.Total().Requests,
+		Beats:           beats(a.gossip.Counters()),
+	}
+	for _, r := range cfg.Route {
+		name := proxyRoute(r).Label()
+		totals := a.metrics.Route(name)
+		info.Routes = append(info.Routes, status.Route{
+			Name: name, Farm: r.Farm, Chain: r.Chain.Text(), Sorts: r.Chain.Sorts(), WhenEmpty: a.whenEmpty(r),
+			Requests: totals.Requests, Empty: totals.Empty,
+		})
+	}
+	return a.snapshot.Load(), info
+}
+
+// whenEmpty returns what happens where the chain leaves nobody, the default filled in.
+func (a *Agent) whenEmpty(r config.Route) string {
+	switch {
+	case r.WhenEmpty != "":
+		return r.WhenEmpty
+	case serveOf(*a.serves.Load(), r.Farm) != nil:
+		return "self"
+	}
+	return "503"
+}
+
+func beats(c gossip.Counters) status.Beats {
+	b := status.Beats{Sent: c.Sent, Received: c.Received}
+	for r := range gossip.Reasons {
+		b.Rejected = append(b.Rejected, status.Count{Name: r.String(), N: c.Dropped[r]})
+	}
+	return b
+}
+
+// done is told of every request that has ended.
+func (a *Agent) done(o *proxy.Outcome) {
+	if o.Attempts > 0 && !o.Hop {
+		a.dispatch.count.Add(1)
+	}
+	a.access.Load().Log(o)
+	ob := status.Observation{
+		Route: o.Route, Farm: o.Farm, Empty: o.Empty, Status: o.Status, Attempts: o.Attempts, Refusals: o.Refusals,
+		Wait: o.Wait, Took: o.Took,
+	}
+	if o.Member != nil {
+		ob.Member = o.Member.Name
+	}
+	a.metrics.Observe(ob)
+}
+
+// ReopenLogs goes on in a fresh access log: the old one has been moved.
+func (a *Agent) ReopenLogs() { a.access.Load().Reopen() }

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"backhand/agent"
+	"backhand/agent/config"
+	"backhand/candidacy"
+)
+
+func runCommand() *cli.Command {
+	return &cli.Command{
+		Name: "run", Usage: "run the agent",
+		Description: "Runs until SIGTERM or SIGINT: then it tells the cluster, finishes the requests under way and exits with 0; a\n" +
+			"second signal ends it at once. SIGHUP reloads the file, all of it or nothing. SIGUSR1 reopens the access log.",
+		Flags: []cli.Flag{configFlag(), jsonLogFlag()},
+		Action: noArgs(func(c *cli.Context) error {
+			return runAgent(c, agent.Options{}, config.ForRun())
+		}),
+	}
+}
+
+func announceCommand() *cli.Command {
+	return &cli.Command{
+		Name: "announce", Usage: "measure and announce only: the web server of this host keeps its port",
+		Description: "For a host whose web server is to stay on port 80: node.address is then the web server's own address, and the\n" +
+			"others go to it directly. [[listen]] and [[route]] are not used.",
+		Flags: []cli.Flag{configFlag(), jsonLogFlag()},
+		Action: noArgs(func(c *cli.Context) error {
+			return runAgent(c, agent.Options{Announce: true}, config.ForAnnounce())
+		}),
+	}
+}
+
+func jsonLogFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "json-log", Usage: "log as JSON, a line an event"}
+}
+
+// runAgent runs an agent until a signal ends it.
+func runAgent(c *cli.Context, opt agent.Options, purpose config.Option) error {
+	file := c.String("config")
+	opt.Registry = candidacy.Builtin()
+	opt.Log = newLog(c.App.ErrWriter, c.Bool("json-log"))
+	opt.Version = version()
+	opt.Load = func() (*config.Config, error) { return config.Load(file, opt.Registry, purpose) }
+	cfg, err := opt.Load()
+	if err != nil {
+		return err
+	}
+	a, err := agent.New(cfg, opt)
+	if err != nil {
+		return err
+	}
+	ctx, stop := untilSignal(c.Context, opt.Log)
+	defer stop()
+	defer onSignals(a, opt.Log)()
+	return a.Run(ctx)
+}
+
+// newLog returns a log for people, or for programs.
+func newLog(w io.Writer, asJSON bool) *slog.Logger {
+	if asJSON {
+		return slog.New(slog.NewJSONHandler(w, nil))
+	}
+	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+// untilSignal returns a context that the first SIGTERM or SIGINT ends. The second one ends the program: the handler is
+// gone by then.
+func untilSignal(ctx context.Context, log *slog.Logger) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	context.AfterFunc(ctx, func() {
+		stop()
+		log.Info("asked to stop; a second signal stops at once")
+	})
+	return ctx, stop
+}
+
+// onSignals reloads on SIGHUP and reopens the log on SIGUSR1. The function it returns ends that.
+func onSignals(a *agent.Agent, log *slog.Logger) (stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for s := range signals {
+			if s == syscall.SIGUSR1 {
+				a.ReopenLogs()
+				continue
+			}
+			if err := a.Reload(); err != nil {
+				log.Error("not reloaded; the agent goes on as it was", "err", err)
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(signals)
+		<-ended
+	}
+}
