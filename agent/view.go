@@ -63,7 +63,7 @@ func (a *Agent) done(o *proxy.Outcome) {
 	}
 	a.access.Load().Log(o)
 	ob := status.Observation{
-		Route: o.Route, Farm: o.Farm, Empty: o.Empty, Status: o.Status, Attempts: o.Attempts, Refusals: o.Refusals,
+		Route: o.Route, Farm: o.Farm, Empty: o.Empty, Reason: o.Reason, Status: o.Status, Attempts: o.Attempts, Refusals: o.Refusals,
 		Wait: o.Wait, Took: o.Took,
 	}
 	if o.Member != nil {

@@ -62,7 +62,6 @@ func (x *exchange) next(sc *scratch, last error) (decision, error) {
 	}
 	d := x.site.choose(x.route, x.h.cfg.Snapshot(), x.h.cfg.Now(), sc, (*candidacy.Chain).Select)
 	if d.action != chose {
-		x.site.tallies[x.route].count(d.action)
 		x.out.Empty = string(d.action)
 	}
 	switch {
@@ -103,7 +102,6 @@ func (x *exchange) nextOnHop(last error) (decision, error) {
 	if o != nil {
 		o.Meter.Refuse()
 	}
-	x.h.counters.refused.Add(1)
 	return decision{}, because(originRefuses, last)
 }
 
@@ -154,7 +152,6 @@ func (x *exchange) handOver(d *decision, out *http.Request) (*http.Response, err
 	ho := x.newHandover(d)
 	x.out.Member, x.out.Self = d.member, d.origin != nil
 	x.out.Attempts++
-	x.h.counters.attempts.Add(1)
 	ho.begin()
 	res, err := x.site.wire.roundTrip(ho, out)
 	if err != nil {
@@ -204,7 +201,6 @@ func (ho *handover) fail(r reason) {
 	case clientGone, clientSlow, badBody, refusedTooLate:
 		ho.end(node.GaveUp, false)
 	case notConnected, connectTimeout:
-		ho.x.h.counters.connectFailed.Add(1)
 		ho.end(node.GaveUp, true)
 	default:
 		ho.end(node.Failed, true)
@@ -248,8 +244,6 @@ func (ho *handover) sentBack(res *http.Response, r reason) error {
 	x := ho.x
 	x.out.Attempts--
 	x.out.Refusals++
-	x.h.counters.attempts.Add(^uint64(0))
-	x.h.counters.refusals.Add(1)
 	if ho.live != nil {
 		ho.live.Refuse()
 	}

@@ -39,7 +39,6 @@ type site struct {
 	Site
 	fallback *Origin // serves requests without route; may be nil
 	wire     *wire
-	tallies  map[*route]*routeTally
 }
 
 // The defaults of a Site.

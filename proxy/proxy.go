@@ -63,11 +63,7 @@ type Handler struct {
 	pool     sync.Pool // of *scratch
 	proxy    *httputil.ReverseProxy
 	inFlight inFlight
-	counters counters
 	warned   atomic.Int64 // when a warning was last logged, in Unix seconds
-
-	mu      sync.Mutex // for SetSite, Counters and tallies; no request takes it
-	tallies map[string]*routeTally
 }
 
 // New returns a handler.
@@ -81,7 +77,7 @@ func New(cfg Config, s *Site) *Handler {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &Handler{cfg: cfg, tallies: map[string]*routeTally{}}
+	h := &Handler{cfg: cfg}
 	h.inFlight.zero = make(chan struct{}, 1)
 	h.pool.New = newScratch
 	h.proxy = newReverseProxy()
@@ -92,7 +88,6 @@ func New(cfg Config, s *Site) *Handler {
 // SetSite replaces the site. Requests under way keep theirs. Connections to members are kept unless a time-out changed.
 func (h *Handler) SetSite(s *Site) {
 	next := newSite(s)
-	next.tallies = h.talliesFor(s.Routes)
 	old := h.site.Load()
 	if old != nil && old.Connect == next.Connect && old.ResponseHead == next.ResponseHead {
 		next.wire = old.wire
@@ -283,7 +278,6 @@ func (x *exchange) end() {
 		o.Status = StatusClientGone
 	}
 	o.Reason = answers[x.reason].name
-	x.h.counters.answered[x.reason].Add(1)
 	if x.h.cfg.Done != nil {
 		x.h.cfg.Done(o)
 	}

@@ -211,9 +211,8 @@ func TestAnsweredHere(t *testing.T) {
 				t.Errorf("%s: %q is no sentence in plain text", tc.what, got.body)
 			}
 		}
-		c := h.Counters()
-		if c.Answered["readings"] != 4 || c.Answered["hop"] != 1 || c.Empty[Empty{"/none", "503"}] != 1 || c.InFlight != 0 {
-			t.Errorf("counted %+v", c)
+		if n := h.InFlight(); n != 0 {
+			t.Errorf("%d requests count as under way", n)
 		}
 	})
 }
@@ -265,8 +264,7 @@ func TestNoRouteGoesToTheOwnOrigin(t *testing.T) {
 
 func TestHop(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
-		front, member := twoAgents(l)
-		_ = front
+		twoAgents(l)
 		l.addNode("www2", "10.0.0.3:80", "web")
 		hopOf := func(sender, farm string) string {
 			return "Backhand-Hop: " + hop{idOf(sender), farm, netip.MustParseAddr("192.0.2.7"), "https"}.String()
@@ -297,9 +295,6 @@ func TestHop(t *testing.T) {
 			if d := cmp.Diff([]string{"for=192.0.2.7"}, field(got.body, "Forwarded")); d != "" {
 				t.Errorf("%s: a hop changed Forwarded (-want +got):\n%s", tc.what, d)
 			}
-		}
-		if c := member.Counters(); c.Refused != 1 || c.Answered["hop"] != 5 {
-			t.Errorf("the member counts %+v", c)
 		}
 	})
 }

@@ -61,7 +61,7 @@ func TestScrapeOfTheSeedCluster(t *testing.T) {
 	m.Observe(aRequest())
 	m.Observe(Observation{Route: "/", Farm: "web", Member: "www2", Status: 502, Attempts: 3, Took: 2 * time.Second})
 	m.Observe(Observation{Route: "/", Farm: "web", Empty: "503", Status: 503})
-	m.Observe(Observation{Status: 404})
+	m.Observe(Observation{Status: 404, Reason: "route"})
 	m.Observe(Observation{Route: "/", Farm: "web", Member: "www1", Attempts: 1})
 	var ours strings.Builder
 	for line := range strings.Lines(scrape(t, m)) {
@@ -153,7 +153,7 @@ func TestTotalsOfARoute(t *testing.T) {
 	m := seedMetrics()
 	m.Observe(Observation{Route: "/", Farm: "web", Status: 200})
 	m.Observe(Observation{Route: "/", Farm: "new after a reload", Status: 503, Empty: "503"})
-	m.Observe(Observation{Status: 404})
+	m.Observe(Observation{Status: 404, Reason: "route"})
 	got := []Totals{m.Route("/"), m.Route("/nothing"), m.Route(""), m.Total()}
 	if d := cmp.Diff([]Totals{{2, 1}, {}, {1, 0}, {3, 1}}, got); d != "" {
 		t.Error(d)

@@ -23,6 +23,7 @@ type series struct {
 	requests  *prometheus.CounterVec
 	decisions *prometheus.CounterVec
 	empty     *prometheus.CounterVec
+	answered  *prometheus.CounterVec
 	attempts  *prometheus.CounterVec
 	refusals  *prometheus.CounterVec
 	took      *prometheus.HistogramVec
@@ -71,6 +72,9 @@ func newSeries() *series {
 			"Requests by route and by the name of the member that was chosen last.", "route", "member"),
 		empty: counter("backhand_chain_empty_total",
 			"Requests for which the chain of the route left nobody, by what was done then (self, any or 503).", "route", "action"),
+		answered: counter("backhand_answered_total",
+			"Requests that no member answered, or that ended badly, by reason: the client's mistakes, refused hops, members "+
+				"that could not be reached; status is the status page.", "reason"),
 		attempts: counter("backhand_attempts_total",
 			"Members that requests were handed to, further attempts after a failure included.", "route"),
 		refusals: counter("backhand_refusals_total",
@@ -87,7 +91,7 @@ func newSeries() *series {
 
 // parts are the collectors that series consists of.
 func (s *series) parts() []prometheus.Collector {
-	return []prometheus.Collector{s.requests, s.decisions, s.empty, s.attempts, s.refusals, s.took, s.wait}
+	return []prometheus.Collector{s.requests, s.decisions, s.empty, s.answered, s.attempts, s.refusals, s.took, s.wait}
 }
 
 // Describe implements [prometheus.Collector].
@@ -117,6 +121,9 @@ func (s *series) observe(o Observation) {
 	if o.Empty != "" {
 		r.empty.Add(1)
 		s.empty.WithLabelValues(r.name, clean(o.Empty)).Inc()
+	}
+	if o.Reason != "" {
+		s.answered.WithLabelValues(clean(o.Reason)).Inc()
 	}
 	r.took.Observe(max(0, o.Took).Seconds())
 	if o.Wait > 0 {
