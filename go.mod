@@ -10,6 +10,7 @@ require (
 	github.com/hashicorp/go-sockaddr v1.0.7 // templates for node.address and gossip.accept
 	github.com/prometheus/client_golang v1.25.0 // metrics; only package status imports it
 	github.com/prometheus/procfs v0.23.0 // load, CPU, memory and pressure of the host
+	github.com/rogpeppe/go-internal v1.16.0 // tests: the commands, as scripts (testscript)
 	github.com/urfave/cli/v2 v2.27.7 // the command line
 	golang.org/x/net v0.62.0 // ipv4: groups, interfaces and TTL of multicast
 	golang.org/x/sys v0.49.0 // socket options, namespaces in tests, the width of a terminal
@@ -33,5 +34,6 @@ require (
 	github.com/prometheus/common v0.72.0 // indirect
 	github.com/russross/blackfriday/v2 v2.1.0 // indirect
 	github.com/xrash/smetrics v0.0.0-20240521201337-686a1a2994c1 // indirect
+	golang.org/x/tools v0.26.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )

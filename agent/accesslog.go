@@ -18,8 +18,8 @@ import (
 //
 //	192.0.2.7 - - [21/Nov/2026:21:33:45 +0000] "GET /a?b=1 HTTP/1.1" 200 512 "-" "curl/7.88.1" www2 1
 //
-// The member is "-" if the request was answered here, "self" if by our own origin. A line is handed to a writer and never waited for: if
-// the disk is too slow for a full queue, lines are lost and counted, not requests delayed.
+// The member is "-" if the request was answered here, "self" if by our own origin while that is no member. A line is handed
+// to a writer and never waited for: if the disk is too slow, lines are lost and counted, not requests delayed.
 type accessLog struct {
 	path   string
 	lines  chan []byte
@@ -180,12 +180,12 @@ func appendLine(b []byte, o *proxy.Outcome) []byte {
 	b = appendField(b, o.UserAgent)
 	b = append(b, "\" "...)
 	switch {
+	case o.Member != nil:
+		b = appendWord(b, o.Member.Name)
 	case o.Self:
 		b = append(b, "self"...)
-	case o.Member == nil:
-		b = append(b, '-')
 	default:
-		b = appendWord(b, o.Member.Name)
+		b = append(b, '-')
 	}
 	b = append(b, ' ')
 	b = strconv.AppendInt(b, int64(o.Attempts), 10)

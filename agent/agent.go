@@ -76,7 +76,10 @@ type Agent struct {
 // New makes an agent of a configuration that was found right. It takes the state directory and opens listeners and
 // gossip sockets, so that what cannot work is said before anything runs. After an error nothing stays open.
 func New(cfg *config.Config, opt Options) (_ *Agent, err error) {
-	a := &Agent{opt: opt, kick: make(chan struct{}, 1), mergeNow: make(chan chan struct{}), servers: map[string]*server{}, live: node.NewLiveSet(), started: time.Now()}
+	a := &Agent{
+		opt: opt, kick: make(chan struct{}, 1), mergeNow: make(chan chan struct{}),
+		live: node.NewLiveSet(), started: time.Now(),
+	}
 	a.defaults()
 	a.member.Store(uint32(node.Up))
 	a.config.Store(cfg)

@@ -90,7 +90,8 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 func (c *Client) explain(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("no agent answers at %s: is one running, with this state_dir? (--config or --state-dir names another)", c.socket)
+		return fmt.Errorf("no agent answers at %s: is one running, with this state_dir? "+
+			"(--config or --state-dir names another)", c.socket)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("no permission for %s: run this as root or as the agent's user", c.socket)
 	}

@@ -57,8 +57,8 @@ func (s *state) flock() error {
 		pid := make([]byte, 16)
 		n, _ := f.Read(pid)
 		f.Close()
-		return fmt.Errorf("node.state_dir: %s is in use by another agent (pid %s); give each agent of a host a directory of its own",
-			s.dir, strings.TrimSpace(string(pid[:n])))
+		return fmt.Errorf("node.state_dir: %s is in use by another agent (pid %s); give each agent of a host a directory "+
+			"of its own", s.dir, strings.TrimSpace(string(pid[:n])))
 	}
 	if err := errors.Join(f.Truncate(0), writePid(f)); err != nil {
 		f.Close()

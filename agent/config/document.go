@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -253,8 +254,6 @@ func (t *table) add(header toml.Key, isList bool, sub *table) {
 		v.list = append(v.list, &value{at: sub.at, table: sub})
 	case !isList && v.table != nil:
 		v.table.at = sub.at
-		for k, s := range sub.keys {
-			v.table.keys[k] = s
-		}
+		maps.Copy(v.table.keys, sub.keys)
 	}
 }

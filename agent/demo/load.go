@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -93,11 +94,7 @@ func (l *load) counts() (served, failed map[string]int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	served, failed = map[string]int{}, map[string]int{}
-	for k, v := range l.served {
-		served[k] = v
-	}
-	for k, v := range l.failed {
-		failed[k] = v
-	}
+	maps.Copy(served, l.served)
+	maps.Copy(failed, l.failed)
 	return served, failed
 }
