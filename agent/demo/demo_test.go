@@ -1,0 +1,73 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The demo as a newcomer starts it, only shorter: real sockets on loopback, real multicast on lo.
+func TestDemo(t *testing.T) {
+	var out bytes.Buffer
+	err := Run(context.Background(), Options{
+		For: 3 * time.Second, Rate: 100, Out: &out, Log: slog.New(slog.DiscardHandler), Version: "test",
+	})
+	if err != nil {
+		t.Fatalf("%v:\n%s", err, &out)
+	}
+	for _, want := range []string{
+		`the map +http://127\.0\.0\.1:\d+/backhand/`, `the seed chain +http`, `another chain +http`, `curl http`, `served in 2s:`,
+		`in all \d+ requests were served by [345] members, 0 failed`,
+	} {
+		if !regexp.MustCompile(want).MatchString(out.String()) {
+			t.Errorf("nothing like %q in:\n%s", want, &out)
+		}
+	}
+}
+
+func TestVerdictWantsThreeMembers(t *testing.T) {
+	var out bytes.Buffer
+	c := &cluster{opt: Options{Rate: 1, Out: &out}, load: newLoad(1)}
+	for i, name := range []string{"www1", "www2", "www3"} {
+		err := c.verdict()
+		if i < 3 && (err == nil || !strings.Contains(err.Error(), "want at least 3 members")) {
+			t.Errorf("with %d members: %v", i, err)
+		}
+		c.load.note(c.load.served, name)
+	}
+	if err := c.verdict(); err != nil {
+		t.Errorf("with three members: %v", err)
+	}
+}
+
+func TestDemoTakesAnotherPort(t *testing.T) {
+	var out bytes.Buffer
+	c := &cluster{opt: Options{Out: &out}}
+	if err := c.pickPort(); err != nil {
+		t.Fatal(err)
+	}
+	first := c.port
+	toy, err := newToy("squatter", 0, ip(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	toy.die()
+	toy.addr = ip(2) + ":" + first
+	if err := toy.live(); err != nil {
+		t.Skipf("somebody else took port %s meanwhile: %v", first, err)
+	}
+	defer toy.die()
+	if err := c.pickPort(); err != nil {
+		t.Fatal(err)
+	}
+	if c.port == first {
+		t.Errorf("port %s is taken and chosen", first)
+	}
+	if !strings.Contains(out.String(), "is taken: the demo uses "+c.port) {
+		t.Errorf("it does not say so: %q", &out)
+	}
+}
