@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"time"
 
 	"backhand/agent/config"
 	"backhand/gossip"
@@ -79,6 +80,9 @@ func (a *Agent) replace(cfg *config.Config) (err error) {
 
 	a.config.Store(cfg)
 	a.serves.Store(&serves)
+	for _, s := range serves {
+		s.meter.SetSlots(s.cfg.Capacity, time.Now())
+	}
 	a.handler.SetSite(site)
 	a.gossip.SetAccept(cfg.Gossip.Accept)
 	a.gossip.SetInterval(cfg.Gossip.Interval)

@@ -134,7 +134,7 @@ func (x *exchange) newHandover(d *decision) *handover {
 	}
 	switch {
 	case d.origin != nil:
-		ho.scheme, ho.addr = d.origin.URL.Scheme, hostPort(d.origin.URL)
+		ho.scheme, ho.addr = d.origin.URL.Scheme, node.HostPort(d.origin.URL)
 	case d.member.Node != nil:
 		ho.addr = d.member.HostPort()
 		ho.toAgent = !d.member.Node.Direct

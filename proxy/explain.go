@@ -80,7 +80,7 @@ func (h *Handler) Explain(q Question) Explanation {
 		return e.answered(reasonOf(err))
 	case rt == nil:
 		e.Farm = s.fallback.Farm
-		e.Chosen = &Mark{Name: "own origin", Address: hostPort(s.fallback.URL), Self: true, Note: s.fallback.ready()}
+		e.Chosen = &Mark{Name: "own origin", Address: node.HostPort(s.fallback.URL), Self: true, Note: s.fallback.ready()}
 		return e
 	}
 	e.Route, e.Farm, e.Chain, e.WhenEmpty = rt.label, rt.Farm, rt.Chain.Text(), rt.WhenEmpty
@@ -144,7 +144,7 @@ func (e *Explanation) decided(d decision, raw, query string) Explanation {
 	case d.nobody():
 		return e.answered(nobodyLeft)
 	case d.member == nil:
-		e.Chosen = &Mark{Name: "own origin", Address: hostPort(d.origin.URL), Self: true}
+		e.Chosen = &Mark{Name: "own origin", Address: node.HostPort(d.origin.URL), Self: true}
 	default:
 		m := mark(d.member, "")
 		e.Chosen = &m

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"cmp"
-	"net"
 	"net/url"
 	"time"
 
@@ -69,13 +68,4 @@ func (s *site) origin(farm string) *Origin {
 		}
 	}
 	return nil
-}
-
-// hostPort returns where to connect to for a URL.
-func hostPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" && u.Scheme == "https" {
-		port = "443"
-	}
-	return net.JoinHostPort(u.Hostname(), cmp.Or(port, "80"))
 }

@@ -125,6 +125,6 @@ type Proxy struct {
 	Tries          int            // members that one request is offered to at most. Default 3, from 1 to 16
 	Connect        time.Duration  // to make a connection. Default 1 s
 	ResponseHead   time.Duration  // from the request's last byte to the response's head. Default 60 s
-	Idle           time.Duration  // for which a client's connection waits for a request. Default 60 s
+	Idle           time.Duration  // for which a client's connection waits for a request. Default 60 s. A reload changes it for new listeners only
 	Drain          time.Duration  // for which a stopping agent waits for requests under way. Default 30 s
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"net"
 	"net/netip"
 	"net/url"
 	"time"
@@ -63,7 +64,7 @@ func (m *Member) HostPort() string {
 	if m.Node != nil {
 		return m.Node.Addr.String()
 	}
-	return hostPort(m.URL)
+	return HostPort(m.URL)
 }
 
 // Unfit returns why the member is no candidate of any chain, or "" if it may be one. Silence is no such reason:
@@ -82,4 +83,17 @@ func (m *Member) Unfit() string {
 		return "origin down"
 	}
 	return ""
+}
+
+// HostPort returns where to connect to for a URL: host:port, with the port that the scheme implies if it names none.
+func HostPort(u *url.URL) string {
+	port := u.Port()
+	switch {
+	case port != "":
+	case u.Scheme == "https":
+		port = "443"
+	default:
+		port = "80"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"net/netip"
+	"net/url"
 	"testing"
 	"time"
 )
@@ -100,6 +101,26 @@ func TestStatesHaveNames(t *testing.T) {
 	for s, want := range map[State]string{0: "unknown", Up: "up", Draining: "draining", Leaving: "leaving", 9: "unknown"} {
 		if s.String() != want {
 			t.Errorf("state %d is %q, want %q", s, s, want)
+		}
+	}
+}
+
+func TestHostPort(t *testing.T) {
+	for in, want := range map[string]string{
+		"http://a":          "a:80",
+		"http://a:81":       "a:81",
+		"http://[::1]":      "[::1]:80",
+		"http://[::1]:8080": "[::1]:8080",
+		"http://127.0.0.1":  "127.0.0.1:80",
+		"http://localhost:": "localhost:80",
+		"https://a":         "a:443",
+	} {
+		u, err := url.Parse(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := HostPort(u); got != want {
+			t.Errorf("HostPort(%q) = %q, want %q", in, got, want)
 		}
 	}
 }

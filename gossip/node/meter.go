@@ -41,6 +41,14 @@ func NewMeter(slots float64, now time.Time) *Meter {
 	return &Meter{slots: slots, at: now, readAt: now}
 }
 
+// SetSlots changes how many requests the origin runs at full speed at once: its file was reloaded.
+func (m *Meter) SetSlots(slots float64, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.advance(now)
+	m.slots = slots
+}
+
 // Result is how a request ended, as its origin is judged.
 type Result uint8
 

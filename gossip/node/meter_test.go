@@ -177,3 +177,20 @@ func TestMeterBearsManyAtOnce(t *testing.T) {
 		t.Errorf("%d in flight, %d served, %v arrived a second", s.InFlight, s.Served, s.Arrivals)
 	}
 }
+
+func TestMeterTakesNewSlots(t *testing.T) {
+	m := NewMeter(1, at(0))
+	for range 4 {
+		m.Begin(at(0))
+	}
+	m.SetSlots(2, at(2)) // one slot was busy for two seconds, from now on two are
+	m.End(at(3), Completed, time.Second, false)
+	s := read(m, at(3))
+	if s.Slots != 2 || s.InFlight != 3 {
+		t.Errorf("%v slots, %d in flight; want 2 and 3", s.Slots, s.InFlight)
+	}
+	// Four slot seconds were worked for the one completion; what is longer ago weighs less.
+	if s.Mu < 1/4. || s.Mu > 1/2. {
+		t.Errorf("a busy slot completes %v a second, want about 1/4 and a little more", s.Mu)
+	}
+}

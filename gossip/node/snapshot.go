@@ -2,9 +2,7 @@ package node
 
 import (
 	"cmp"
-	"net"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -116,16 +114,4 @@ func withoutReplaced(nodes []*Node, self ID, now time.Time) []*Node {
 		}
 	}
 	return out
-}
-
-// hostPort returns host:port of a URL.
-func hostPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"https": "443"}[u.Scheme]
-	}
-	if port == "" {
-		port = "80"
-	}
-	return net.JoinHostPort(u.Hostname(), port)
 }

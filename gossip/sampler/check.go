@@ -42,7 +42,7 @@ func (o *Origin) checkOnce(ctx context.Context) (why string) {
 
 // connect checks by a TCP connection alone.
 func (o *Origin) connect(ctx context.Context) (why string) {
-	conn, err := o.cfg.Dial(ctx, "tcp", hostPort(o.cfg.URL))
+	conn, err := o.cfg.Dial(ctx, "tcp", node.HostPort(o.cfg.URL))
 	if err != nil {
 		return cut("connect: " + o.reason(err))
 	}
@@ -56,7 +56,7 @@ func (o *Origin) connect(ctx context.Context) (why string) {
 // It is no http.Client, since a check wants none of what that adds (proxies, redirects, reuse, compression, goroutines that
 // go on dialling when ctx has ended), but each failure by its own name.
 func (o *Origin) get(ctx context.Context, u *url.URL, read func(*http.Response) (why string)) (why string) {
-	conn, err := o.cfg.Dial(ctx, "tcp", hostPort(u))
+	conn, err := o.cfg.Dial(ctx, "tcp", node.HostPort(u))
 	if err != nil {
 		return cut("connect: " + o.reason(err))
 	}

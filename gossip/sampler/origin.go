@@ -108,11 +108,6 @@ func checkPath(origin *url.URL, path string) (*url.URL, error) {
 	return &u, nil
 }
 
-// hostPort returns the address of a URL to connect to.
-func hostPort(u *url.URL) string {
-	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80"))
-}
-
 // Farm returns the name of the farm that the origin serves.
 func (o *Origin) Farm() string { return o.cfg.Farm }
 

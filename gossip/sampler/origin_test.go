@@ -557,21 +557,6 @@ func TestNoProxyFromTheEnvironment(t *testing.T) {
 	}
 }
 
-func TestHostPort(t *testing.T) {
-	for in, want := range map[string]string{
-		"http://a":          "a:80",
-		"http://a:81":       "a:81",
-		"http://[::1]":      "[::1]:80",
-		"http://[::1]:8080": "[::1]:8080",
-		"http://127.0.0.1":  "127.0.0.1:80",
-		"http://localhost:": "localhost:80",
-	} {
-		if got := hostPort(mustURL(t, in)); got != want {
-			t.Errorf("hostPort(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
-
 func FuzzWhyNot(f *testing.F) {
 	f.Add("/health", "503")
 	f.Add("/?ä=ö", strings.Repeat("ü", 40))

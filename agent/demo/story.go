@@ -1,0 +1,109 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// intro tells a person what there is to see.
+func (c *cluster) intro() {
+	fmt.Fprintf(c.opt.Out, `A cluster of %d nodes on loopback. Each has an agent and a toy origin; %s is the front.
+
+  the map        %s
+  the seed chain %s        (removeSelf, byAge 6, byRandom, byLogWindow, byLoad)
+  another chain  %s   (byAge 6b, byRandom, byBusyChildren)
+
+Try:
+  curl %s
+  curl %s
+  curl %s
+  backhand status  --config %s
+  backhand explain --config %s %s
+  backhand drain   --config %s
+
+`, len(cast), cast[0].name, c.url("/backhand/"), c.url("/"), c.url("/busy/"),
+		c.url("/"), c.url("/busy/"), c.url("/backhand/view.json"),
+		c.file(cast[0].name), c.file(cast[0].name), c.url("/"), c.file(cast[1].name))
+}
+
+// say prints a line.
+func (c *cluster) say(format string, args ...any) {
+	fmt.Fprintf(c.opt.Out, format+"\n", args...)
+}
+
+// meet waits until the front has heard everybody, so that the first requests do not find an empty cluster. It does not
+// wait for ever: the verdict says what is missing.
+func (c *cluster) meet(ctx context.Context) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {
+		if f := c.agents[0].Snapshot().Farm("web"); f != nil && len(f.Candidates) == len(cast) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// drama kills the mortal origin and brings it back, again and again.
+func (c *cluster) drama(ctx context.Context) {
+	i := slices.IndexFunc(c.toys, func(t *toy) bool { return t.name == mortal })
+	wait := diesAfter
+	for {
+		if !pause(ctx, wait) {
+			return
+		}
+		c.say("the origin of %s dies; its agent notices, and the others go elsewhere", mortal)
+		c.toys[i].die()
+		if !pause(ctx, deadFor) {
+			return
+		}
+		if err := c.toys[i].live(); err != nil {
+			c.say("the origin of %s cannot come back: %v", mortal, err)
+			return
+		}
+		c.say("the origin of %s is back", mortal)
+		wait = diesEvery - deadFor
+	}
+}
+
+// show prints who served how many, until the context ends.
+func (c *cluster) show(ctx context.Context) {
+	if c.opt.Rate <= 0 {
+		<-ctx.Done()
+		return
+	}
+	before := map[string]int{}
+	for pause(ctx, showEvery) {
+		served, failed := c.load.counts()
+		line := ""
+		for _, who := range cast {
+			line += fmt.Sprintf("  %s %3d", who.name, served[who.name]-before[who.name])
+		}
+		c.say("served in %v: %s   failed so far: %d", showEvery, line, total(failed))
+		before = served
+	}
+}
+
+// verdict says in the end how it went.
+func (c *cluster) verdict() error {
+	if c.opt.Rate <= 0 {
+		return nil
+	}
+	served, failed := c.load.counts()
+	c.say("in all %d requests were served by %d members, %d failed", total(served), len(served), total(failed))
+	for why, n := range failed {
+		c.say("  failed %d times: %q", n, why)
+	}
+	if len(served) < needed {
+		return fmt.Errorf("only %v served: want at least %d members; do beats reach the front (multicast on lo)?",
+			slices.Sorted(maps.Keys(served)), needed)
+	}
+	return nil
+}
