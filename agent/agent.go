@@ -149,14 +149,14 @@ func (a *Agent) wire(cfg *config.Config, transports []gossip.Transport) (err err
 		return err
 	}
 	a.handler = proxy.New(proxy.Config{
-		Self: a.state.id, Snapshot: a.snapshot.Load, Accept: a.accepts, LocalAddr: dialFrom(cfg),
+		Self: a.state.id, Snapshot: a.snapshot.Load, Accept: a.accepts, LocalAddr: a.dialFrom,
 		Done: a.done, Log: a.log,
 	}, site)
 	return nil
 }
 
 // dialFrom is the address that hops leave from: peers believe a hop only from the address that its sender announces.
-func dialFrom(cfg *config.Config) netip.Addr { return cfg.Node.Address.Addr() }
+func (a *Agent) dialFrom() netip.Addr { return a.config.Load().Node.Address.Addr() }
 
 // accepts reports whether beats and hops of that address may be believed.
 func (a *Agent) accepts(addr netip.Addr) bool {

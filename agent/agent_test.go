@@ -431,7 +431,8 @@ func TestControlSocket(t *testing.T) {
 // Two agents over real multicast on lo, with TTL 0: nothing leaves the machine.
 func TestTwoAgentsHearEachOther(t *testing.T) {
 	cluster := "test-" + node.NewID().Short()
-	text := func(ip, url, rest string) string {
+	dirs := map[string]string{"www1": filepath.Join(t.TempDir(), "1"), "www2": filepath.Join(t.TempDir(), "2")}
+	text := func(name, address, rest string) string {
 		return fmt.Sprintf(`cluster = %q
 [node]
 name = "%s"
@@ -443,7 +444,7 @@ accept = ["127.0.0.0/8"]
 interval = "100ms"
 [[listen]]
 address = "{listen}"
-%s`, cluster, ip, url, filepath.Join(t.TempDir(), "state"), rest)
+%s`, cluster, name, address, dirs[name], rest)
 	}
 	o := origin(t, "o2")
 	member := prepare(t, "")
@@ -480,6 +481,14 @@ address = "{listen}"
 	}
 	served(503)
 	if err := member.Undrain(); err != nil {
+		t.Fatal(err)
+	}
+	served(200)
+	// A front that moves is believed from its new address, as soon as that was announced.
+	front.url = "http://127.0.0.3:" + port(freePort(t))
+	front.write(text("www1", strings.TrimPrefix(front.url, "http://"),
+		"[[route]]\npath = \"/\"\nfarm = \"web\"\nchain = [\"removeSelf\", \"byAge 6\"]\n"))
+	if err := front.Reload(); err != nil {
 		t.Fatal(err)
 	}
 	served(200)

@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// wire holds the connections to members. It lasts until a reload changes one of its time-outs.
+// wire holds the connections to members. It lasts until a reload changes one of its limits.
 type wire struct {
+	limits  wireLimits
 	agents  *http.Transport // to other agents, over hops
 	servers *http.Transport // to web servers: our own origins, physicals, nodes that only announce
 }
@@ -30,23 +31,30 @@ const (
 	waitForContinue = time.Second
 )
 
-func newWire(cfg *Config, connect, responseHead time.Duration) *wire {
+// wireLimits are what all connections of a wire have in common.
+type wireLimits struct {
+	from                  netip.Addr // of connections to agents
+	connect, responseHead time.Duration
+}
+
+func newWire(cfg *Config, l wireLimits) *wire {
 	transport := func(from netip.Addr, idle time.Duration, dial dialFunc) *http.Transport {
 		if cfg.Dial != nil {
 			dial = cfg.Dial
 		}
-		d := &dialer{dial: dial, from: from, timeout: connect, tls: cfg.TLS}
+		d := &dialer{dial: dial, from: from, timeout: l.connect, tls: cfg.TLS}
 		var http1 http.Protocols
 		http1.SetHTTP1(true)
 		return &http.Transport{
 			DialContext: d.plain, DialTLSContext: d.secure, Protocols: &http1,
-			MaxIdleConnsPerHost: maxIdle, IdleConnTimeout: idle, ResponseHeaderTimeout: responseHead,
+			MaxIdleConnsPerHost: maxIdle, IdleConnTimeout: idle, ResponseHeaderTimeout: l.responseHead,
 			ExpectContinueTimeout: waitForContinue, MaxResponseHeaderBytes: maxResponseHead,
 			DisableCompression: true, // bodies pass as they are
 		}
 	}
 	return &wire{
-		agents:  transport(cfg.LocalAddr, idleAgents, dialAgent),
+		limits:  l,
+		agents:  transport(l.from, idleAgents, dialAgent),
 		servers: transport(netip.Addr{}, idleServers, dialServer),
 	}
 }

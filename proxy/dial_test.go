@@ -49,7 +49,7 @@ func TestAgentsOverTCP(t *testing.T) {
 	start := func(name string, ln net.Listener, s *Site) *Handler {
 		snap := node.NewSnapshot(node.Parts{Taken: now, Self: idOf(name), Nodes: nodes, Live: node.NewLiveSet()})
 		h := New(Config{
-			Self: idOf(name), Snapshot: func() *node.Snapshot { return snap }, LocalAddr: addr(ln).Addr(),
+			Self: idOf(name), Snapshot: func() *node.Snapshot { return snap }, LocalAddr: addr(ln).Addr,
 			Accept: netip.MustParsePrefix("127.0.0.0/8").Contains,
 			Done: func(o *Outcome) {
 				mu.Lock()

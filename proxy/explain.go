@@ -42,7 +42,7 @@ type Explanation struct {
 	Candidates []Mark  `json:"candidates,omitempty"` // from which the chain starts
 	Steps      []Stage `json:"steps,omitempty"`
 
-	Action   string `json:"action,omitempty"`   // what was done if the chain left nobody, see Empty
+	Action   string `json:"action,omitempty"`   // what was done if the chain left nobody, see Outcome.Empty
 	Chosen   *Mark  `json:"chosen,omitempty"`   // nil: nobody
 	Redirect string `json:"redirect,omitempty"` // where the client itself would be sent
 }

@@ -271,7 +271,7 @@ func (l *lab) agent(name, addr string, s *Site) *Handler {
 	h := New(Config{
 		Self: idOf(name), Snapshot: func() *node.Snapshot { return snap },
 		Accept:    netip.MustParsePrefix("10.0.0.0/24").Contains,
-		LocalAddr: netip.MustParseAddrPort(addr).Addr(),
+		LocalAddr: netip.MustParseAddrPort(addr).Addr,
 		Dial:      l.net.dial,
 		Seed:      func() uint64 { return 1 },
 		Done: func(o *Outcome) {

@@ -28,7 +28,8 @@ type Outcome struct {
 	Member *node.Member
 	Self   bool // it was handed to our own origin
 	Hop    bool // it came from another agent, over a hop that was believed
-	// Empty is what was done since the chain left nobody, see type Empty; "" if it left somebody.
+	// Empty is what was done since the chain left nobody: "self", "any", "503", or "none" if it was to be any and there was
+	// none. "" if the chain left somebody.
 	Empty string
 
 	// Status as the client saw it. It is StatusClientGone if the client went away before it saw any.

@@ -25,8 +25,9 @@ type Config struct {
 	// Accept says from which addresses a hop may be believed. It must also come from the address of the node in whose
 	// name it speaks. nil: from none.
 	Accept func(netip.Addr) bool
-	// LocalAddr is the address from which other agents are dialled, so that they believe us. Invalid: any.
-	LocalAddr netip.Addr
+	// LocalAddr returns the address from which other agents are dialled, so that they believe us. Invalid: any. It may
+	// change with the site. nil: any.
+	LocalAddr func() netip.Addr
 	// TLS is used to dial members that speak it. nil: the system's roots, and the name in the member's address.
 	TLS *tls.Config
 	// Dial makes a TCP connection from an address (if it is valid) to host:port. nil: on the network of this host.
@@ -71,6 +72,9 @@ func New(cfg Config, s *Site) *Handler {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.LocalAddr == nil {
+		cfg.LocalAddr = func() netip.Addr { return netip.Addr{} }
+	}
 	if cfg.Seed == nil {
 		cfg.Seed = rand.Uint64
 	}
@@ -85,16 +89,18 @@ func New(cfg Config, s *Site) *Handler {
 	return h
 }
 
-// SetSite replaces the site. Requests under way keep theirs. Connections to members are kept unless a time-out changed.
+// SetSite replaces the site. Requests under way keep theirs. Connections to members are kept unless a time-out or our own
+// address has changed.
 func (h *Handler) SetSite(s *Site) {
 	next := newSite(s)
+	limits := wireLimits{from: h.cfg.LocalAddr(), connect: next.Connect, responseHead: next.ResponseHead}
 	old := h.site.Load()
-	if old != nil && old.Connect == next.Connect && old.ResponseHead == next.ResponseHead {
+	if old != nil && old.wire.limits == limits {
 		next.wire = old.wire
 		h.site.Store(next)
 		return
 	}
-	next.wire = newWire(&h.cfg, next.Connect, next.ResponseHead)
+	next.wire = newWire(&h.cfg, limits)
 	h.site.Store(next)
 	if old != nil {
 		old.wire.closeIdle()
