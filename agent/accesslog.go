@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -19,14 +21,20 @@ import (
 //	192.0.2.7 - - [21/Nov/2026:21:33:45 +0000] "GET /a?b=1 HTTP/1.1" 200 512 "-" "curl/7.88.1" www2 1
 //
 // The member is "-" if the request was answered here, "self" if by our own origin while that is no member. A line is handed
-// to a writer and never waited for: if the disk is too slow, lines are lost and counted, not requests delayed.
+// to a writer and never waited for: if the disk is too slow or full, lines are lost and counted, not requests delayed.
 type accessLog struct {
 	path   string
 	lines  chan []byte
 	reopen chan struct{}
 	quit   chan struct{}
 	lost   atomic.Uint64
-	out    io.WriteCloser
+	log    *slog.Logger
+	said   trouble
+
+	// Only run uses these.
+	out     io.WriteCloser
+	w       *bufio.Writer
+	pending uint64 // lines that are in w
 }
 
 const (
@@ -35,11 +43,11 @@ const (
 )
 
 // openAccessLog opens the file, or standard output for "-". For "" it returns nil, whose methods do nothing.
-func openAccessLog(path string) (*accessLog, error) {
+func openAccessLog(path string, log *slog.Logger) (*accessLog, error) {
 	if path == "" {
 		return nil, nil
 	}
-	l := &accessLog{path: path, lines: make(chan []byte, accessLogQueue), reopen: make(chan struct{}, 1), quit: make(chan struct{})}
+	l := &accessLog{path: path, log: log, lines: make(chan []byte, accessLogQueue), reopen: make(chan struct{}, 1), quit: make(chan struct{})}
 	out, err := l.open()
 	if err != nil {
 		return nil, fmt.Errorf("log.access: %w", err)
@@ -51,6 +59,9 @@ func openAccessLog(path string) (*accessLog, error) {
 func (l *accessLog) open() (io.WriteCloser, error) {
 	if l.path == "-" {
 		return nopCloser{os.Stdout}, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(l.path), 0o750); err != nil {
+		return nil, err
 	}
 	return os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
 }
@@ -95,28 +106,28 @@ func (l *accessLog) run(ctx context.Context) {
 	if l == nil {
 		return
 	}
-	w := bufio.NewWriterSize(l.out, 64<<10)
+	l.w = bufio.NewWriterSize(l.out, 64<<10)
 	flush := time.NewTicker(accessLogFlush)
 	defer flush.Stop()
 	for {
 		select {
 		case line := <-l.lines:
-			l.write(w, line)
+			l.write(line)
 			continue
 		case <-flush.C:
-			_ = w.Flush() // the next write meets the error again, and counts it
+			l.flush()
 			continue
 		case <-l.reopen:
-			_ = w.Flush()
-			l.swap(w)
+			l.flush()
+			l.swap()
 			continue
 		case <-l.quit:
 		case <-ctx.Done():
 		}
 		for len(l.lines) > 0 {
-			l.write(w, <-l.lines)
+			l.write(<-l.lines)
 		}
-		_ = w.Flush()
+		l.flush()
 		_ = l.out.Close()
 		return
 	}
@@ -136,23 +147,39 @@ func (l *accessLog) stop() {
 	}
 }
 
-// write appends a line. A writer that met an error (a full disk) keeps it for ever; it starts anew with the next line.
-func (l *accessLog) write(w *bufio.Writer, line []byte) {
-	if _, err := w.Write(line); err != nil {
-		l.lost.Add(1)
-		w.Reset(l.out)
+// write appends a line, and first writes what there is if it has no room.
+func (l *accessLog) write(line []byte) {
+	if l.w.Available() < len(line) {
+		l.flush()
 	}
+	_, _ = l.w.Write(line) // goes to the buffer; a line longer than that is judged by the flush that comes
+	l.pending++
+}
+
+// flush writes what there is. On an error all of it is lost: a writer keeps its error for ever, so it starts anew.
+func (l *accessLog) flush() {
+	if l.pending == 0 {
+		return
+	}
+	err := l.w.Flush()
+	if err != nil {
+		l.lost.Add(l.pending)
+		l.w.Reset(l.out)
+	}
+	l.pending = 0
+	l.said.note(l.log, "the access log cannot be written; lines are lost", err)
 }
 
 // swap goes on in a fresh file. If there can be none, the old one is better than nothing.
-func (l *accessLog) swap(w *bufio.Writer) {
+func (l *accessLog) swap() {
 	out, err := l.open()
 	if err != nil {
+		l.log.Error("the access log cannot be reopened; it goes on in the old file", "err", err)
 		return
 	}
-	l.out.Close()
+	_ = l.out.Close()
 	l.out = out
-	w.Reset(out)
+	l.w.Reset(out)
 }
 
 // appendLine appends the line of one request. Whatever the client wrote is escaped, so that a line is a line.

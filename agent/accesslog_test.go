@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -64,7 +65,7 @@ func TestAccessLogLine(t *testing.T) {
 
 func TestAccessLogGoesOnInAFreshFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "access.log")
-	l, err := openAccessLog(path)
+	l, err := openAccessLog(path, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func TestAccessLogGoesOnInAFreshFile(t *testing.T) {
 }
 
 func TestAccessLogNeverWaits(t *testing.T) {
-	l, err := openAccessLog(filepath.Join(t.TempDir(), "access.log"))
+	l, err := openAccessLog(filepath.Join(t.TempDir(), "access.log"), quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,8 +109,30 @@ func TestAccessLogNeverWaits(t *testing.T) {
 	}
 }
 
+func TestAccessLogThatCannotBeWrittenIsSaidOnceAndCounted(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip(err)
+	}
+	var said strings.Builder
+	l, err := openAccessLog("/dev/full", slog.New(slog.NewTextHandler(&said, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2000 { // more than the buffer holds
+		l.Log(outcome())
+	}
+	l.stop()
+	l.run(context.Background())
+	if l.Lost() != 2000 {
+		t.Errorf("%d lines counted as lost, want 2000", l.Lost())
+	}
+	if n := strings.Count(said.String(), "the access log cannot be written"); n != 1 {
+		t.Errorf("said %d times: %s", n, &said)
+	}
+}
+
 func TestNoAccessLog(t *testing.T) {
-	l, err := openAccessLog("")
+	l, err := openAccessLog("", quiet)
 	if l != nil || err != nil {
 		t.Fatalf("got %v, %v", l, err)
 	}

@@ -102,7 +102,7 @@ func New(cfg *config.Config, opt Options) (_ *Agent, err error) {
 		return nil, err
 	}
 	a.serves.Store(&serves)
-	access, err := openAccessLog(cfg.Log.Access)
+	access, err := openAccessLog(cfg.Log.Access, a.log)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +136,7 @@ func (a *Agent) defaults() {
 // wire makes the parts know each other, as far as they do.
 func (a *Agent) wire(cfg *config.Config, transports []gossip.Transport) (err error) {
 	a.gossip, err = gossip.New(gossip.Config{
-		Cluster: cfg.Cluster, ID: a.state.id, Boot: a.state.boot, Interval: cfg.Gossip.Interval,
+		Cluster: cfg.Cluster, ID: a.state.id, Boot: a.state.bootNumber(), Raise: a.raise, Interval: cfg.Gossip.Interval,
 		Accept: cfg.Gossip.Accept, Transports: transports, Describe: a.describe, Log: a.log,
 	})
 	if err != nil {
@@ -157,6 +157,8 @@ func (a *Agent) wire(cfg *config.Config, transports []gossip.Transport) (err err
 
 // dialFrom is the address that hops leave from: peers believe a hop only from the address that its sender announces.
 func (a *Agent) dialFrom() netip.Addr { return a.config.Load().Node.Address.Addr() }
+
+func (a *Agent) raise(heard uint64) uint64 { return a.state.raise(heard, time.Now(), a.log) }
 
 // accepts reports whether beats and hops of that address may be believed.
 func (a *Agent) accepts(addr netip.Addr) bool {
@@ -182,6 +184,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	} else if control != nil {
 		g.run("control", control.run)
 	}
+	a.settle(ctx)
 	for _, s := range a.servers {
 		g.run("listen", s.run)
 	}

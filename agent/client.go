@@ -45,6 +45,12 @@ func NewClient(stateDir string) *Client {
 	return c
 }
 
+// MistakesError is what an agent says of a file that it does not take over: a line for each mistake.
+type MistakesError struct{ Lines string }
+
+// Error returns the lines.
+func (e *MistakesError) Error() string { return e.Lines }
+
 // View returns what the agent's page shows.
 func (c *Client) View(ctx context.Context) (v status.View, err error) {
 	return v, c.call(ctx, http.MethodGet, "/view", nil, &v)
@@ -78,6 +84,9 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+		if res.StatusCode == http.StatusUnprocessableEntity {
+			return &MistakesError{strings.TrimSpace(string(text))}
+		}
 		return errors.New(strings.TrimSpace(string(text)))
 	}
 	if out == nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"backhand/agent/config"
 	"backhand/proxy"
 )
 
@@ -66,7 +67,11 @@ func (a *Agent) controlHandler() http.Handler {
 	})
 	for name, do := range map[string]func() error{"drain": a.Drain, "undrain": a.Undrain, "reload": a.Reload} {
 		mux.HandleFunc("POST /"+name, func(w http.ResponseWriter, _ *http.Request) {
-			if err := do(); err != nil {
+			switch err := do(); {
+			case err == nil:
+			case errors.As(err, new(*config.Errors)):
+				http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+			default:
 				http.Error(w, err.Error(), http.StatusConflict)
 			}
 		})

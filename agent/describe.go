@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,7 +21,7 @@ func (a *Agent) describe(now time.Time) node.Node {
 	stats.Speed = a.speed
 	stats.Dispatched = a.dispatch.rate(now)
 	n := node.Node{
-		ID: a.state.id, Boot: a.state.boot, Name: cfg.Node.Name, Zone: cfg.Node.Zone,
+		ID: a.state.id, Boot: a.state.bootNumber(), Name: cfg.Node.Name, Zone: cfg.Node.Zone,
 		Addr: cfg.Node.Address, TLS: cfg.Node.TLS, Direct: a.opt.Announce, State: a.State(),
 		ConfigHash: cfg.Hash, Interval: cfg.Gossip.Interval, Stats: stats, Heard: now,
 	}
@@ -92,7 +93,7 @@ type trouble struct {
 	last string
 }
 
-func (t *trouble) note(log interface{ Warn(string, ...any) }, what string, err error) {
+func (t *trouble) note(log *slog.Logger, what string, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	text := ""

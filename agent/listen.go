@@ -38,7 +38,7 @@ func (a *Agent) openServers(cfg *config.Config) (map[string]*server, error) {
 		ln, err := net.Listen("tcp", l.Address)
 		if err != nil {
 			closeServers(fresh)
-			return nil, listenError(l.Address, err)
+			return nil, listenError(l.Address, a.ownListener(l.Address), err)
 		}
 		fresh[l.Address] = &server{ln: ln, http: &http.Server{
 			Handler: a.handler, ReadHeaderTimeout: headTimeout, IdleTimeout: cfg.Proxy.Idle, MaxHeaderBytes: maxHead,
@@ -49,8 +49,10 @@ func (a *Agent) openServers(cfg *config.Config) (map[string]*server, error) {
 }
 
 // listenError adds what to do about the usual reasons.
-func listenError(addr string, err error) error {
+func listenError(addr, own string, err error) error {
 	switch {
+	case errors.Is(err, syscall.EADDRINUSE) && own != "":
+		return fmt.Errorf("listen %s: this agent listens on %s, which covers that port: such a change needs a restart", addr, own)
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("listen %s: the port is in use, perhaps by the web server or another agent: give each its own", addr)
 	case errors.Is(err, syscall.EACCES):
@@ -59,6 +61,17 @@ func listenError(addr string, err error) error {
 		return fmt.Errorf("listen %s: this host has no such address", addr)
 	}
 	return err
+}
+
+// ownListener returns the address of a listener of ours with the same port, or "".
+func (a *Agent) ownListener(addr string) string {
+	_, port, _ := net.SplitHostPort(addr)
+	for own := range a.servers {
+		if _, p, _ := net.SplitHostPort(own); p == port {
+			return own
+		}
+	}
+	return ""
 }
 
 func (s *server) run(context.Context) error {

@@ -10,6 +10,7 @@ import (
 
 	"backhand/agent/config"
 	"backhand/gossip"
+	"backhand/gossip/node"
 )
 
 // Reload reads the file again and takes it over: all of it, or on an error nothing. Requests under way keep the routes
@@ -24,8 +25,8 @@ func (a *Agent) Reload() error {
 	}
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
-	if a.running == nil || a.running.ctx.Err() != nil {
-		return errors.New("the agent is not running")
+	if a.running == nil || a.running.ctx.Err() != nil || a.State() == node.Leaving {
+		return errors.New("the agent is starting or about to stop")
 	}
 	if err := a.replace(cfg); err != nil {
 		return err
@@ -72,7 +73,7 @@ func (a *Agent) replace(cfg *config.Config) (err error) {
 	}
 	access := a.access.Load()
 	if cfg.Log.Access != old.Log.Access {
-		if access, err = openAccessLog(cfg.Log.Access); err != nil {
+		if access, err = openAccessLog(cfg.Log.Access, a.log); err != nil {
 			return err
 		}
 	}
@@ -89,7 +90,11 @@ func (a *Agent) replace(cfg *config.Config) (err error) {
 	if newSockets(old, cfg) {
 		a.gossip.SetTransports(transports)
 	}
-	stopProbes(oldServes, serves)
+	kept := serves
+	if old.Gossip.Interval != cfg.Gossip.Interval {
+		kept = nil // their checks keep step with the beats
+	}
+	stopProbes(oldServes, kept)
 	a.startProbes(serves)
 	a.swapServers(cfg, fresh)
 	a.swapAccess(access)
@@ -145,8 +150,13 @@ func (a *Agent) swapServers(cfg *config.Config, fresh map[string]*server) {
 
 // swapAccess goes on with another access log, and lets the one before write what it has.
 func (a *Agent) swapAccess(l *accessLog) {
-	if old := a.access.Swap(l); old != l {
-		old.stop()
-		a.running.start(l.run)
+	old := a.access.Swap(l)
+	if old == l {
+		return
 	}
+	a.running.start(l.run)
+	a.running.start(func(ctx context.Context) {
+		sleep(ctx, time.Second) // requests that end just now may have it in hand
+		old.stop()
+	})
 }

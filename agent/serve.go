@@ -112,6 +112,7 @@ func stopProbes(old, kept []*serve) {
 	for _, s := range old {
 		if s.stop != nil && serveOf(kept, s.cfg.Farm) != s {
 			s.stop()
+			s.stop = nil
 		}
 	}
 }

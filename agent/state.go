@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -23,6 +24,8 @@ type state struct {
 	dir  string
 	lock *os.File // holds the directory against a second agent; nil without a directory
 	id   node.ID
+
+	mu   sync.Mutex
 	boot uint64
 }
 
@@ -45,6 +48,33 @@ func openState(dir string, now time.Time, log *slog.Logger) (*state, error) {
 		return nil, fmt.Errorf("node.state_dir: %w", err)
 	}
 	return s, nil
+}
+
+// raise remembers and returns a boot number that is greater than one heard of a clone, or returns 0 for one that no clock
+// can have given: whoever made it up shall not make us follow.
+func (s *state) raise(heard uint64, now time.Time, log *slog.Logger) uint64 {
+	if heard > uint64(now.Add(mostAhead).UnixMilli()) {
+		return 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.boot = max(s.boot, heard+1, uint64(now.UnixMilli()))
+	if s.dir != "" {
+		if err := s.write("boot", strconv.FormatUint(s.boot, 10)); err != nil {
+			log.Warn("the boot number cannot be kept", "err", err)
+		}
+	}
+	return s.boot
+}
+
+// mostAhead is how far ahead of our clock the clock of a clone may be.
+const mostAhead = 366 * 24 * time.Hour
+
+// bootNumber returns the one that this start, or a clone, has made.
+func (s *state) bootNumber() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.boot
 }
 
 // flock holds the directory. The lock is the kernel's: it ends with the process, however that ends.

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"backhand/agent/config"
@@ -21,7 +23,7 @@ func (a *Agent) source() (*node.Snapshot, status.Info) {
 	cfg := a.config.Load()
 	info := status.Info{
 		Cluster: cfg.Cluster, Name: cfg.Node.Name, ID: a.state.id, State: a.State(), Version: a.opt.Version,
-		Started: a.started, ConfigPath: cfg.Path, ConfigHash: cfg.Hash, Warnings: cfg.Warnings, Note: a.opt.Note,
+		Started: a.started, ConfigPath: cfg.Path, ConfigHash: cfg.Hash, Warnings: a.warnings(cfg), Note: a.opt.Note,
 		Unauthenticated: len(cfg.Gossip.Send) > 0 && !cfg.Node.Address.Addr().IsLoopback(),
 		Requests:        a.metrics.Total().Requests,
 		Beats:           beats(a.gossip.Counters()),
@@ -35,6 +37,19 @@ func (a *Agent) source() (*node.Snapshot, status.Info) {
 		})
 	}
 	return a.snapshot.Load(), info
+}
+
+// warnings are those of the file, and what has turned out since.
+func (a *Agent) warnings(cfg *config.Config) []string {
+	all := slices.Clone(cfg.Warnings)
+	if n := a.gossip.Counters().Clones; n > 0 {
+		all = append(all, fmt.Sprintf("%d beats came from another agent with this node's id: is its state_dir a copy of ours? "+
+			"Remove it there and restart that agent", n))
+	}
+	if n := a.access.Load().Lost(); n > 0 {
+		all = append(all, fmt.Sprintf("%d lines of the access log %s could not be written", n, cfg.Log.Access))
+	}
+	return all
 }
 
 // whenEmpty returns what happens where the chain leaves nobody, the default filled in.
@@ -53,6 +68,7 @@ func beats(c gossip.Counters) status.Beats {
 	for r := range gossip.Reasons {
 		b.Rejected = append(b.Rejected, status.Count{Name: r.String(), N: c.Dropped[r]})
 	}
+	b.Rejected = append(b.Rejected, status.Count{Name: "clone", N: c.Clones})
 	return b
 }
 

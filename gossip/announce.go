@@ -98,7 +98,7 @@ func (a *announcer) send(now time.Time) {
 	}
 	a.sequence++
 	n := g.cfg.Describe(now)
-	n.ID, n.Boot, n.Sequence = g.cfg.ID, g.cfg.Boot, a.sequence
+	n.ID, n.Boot, n.Sequence = g.cfg.ID, g.boot.Load(), a.sequence
 	n.Interval = time.Duration(g.interval.Load())
 	n.VersionMin, n.VersionMax = wire.VersionMin, wire.VersionMax
 	n.Stats.SendLate = a.late

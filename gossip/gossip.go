@@ -23,6 +23,10 @@ type Config struct {
 	// ID and Boot say who we are. ID is required; Boot must be greater than at the start before.
 	ID   node.ID
 	Boot uint64
+	// Raise is called, at most once a minute, when another agent has our id and a greater boot: as long as ours is the lesser
+	// one nobody takes our beats any more, not even when the other has gone. It returns the boot to go on with, which must
+	// be remembered over restarts, or 0 to leave things as they are. nil: they are left.
+	Raise func(heard uint64) uint64
 	// Interval between two beats, from 100 ms to 60 s. Shorter means fresher figures, for which every node pays with a
 	// datagram from each of the others. Each beat is up to a tenth earlier or later, so that nodes started together do not
 	// send together. Default: 1 s.
@@ -49,6 +53,7 @@ type Gossiper struct {
 	start    time.Time
 	interval atomic.Int64
 	accept   atomic.Pointer[[]netip.Prefix]
+	boot     atomic.Uint64
 	counters counters
 
 	leaving atomic.Bool
@@ -103,6 +108,7 @@ func New(cfg Config) (*Gossiper, error) {
 	if err := g.SetInterval(cfg.Interval); err != nil {
 		return nil, err
 	}
+	g.boot.Store(cfg.Boot)
 	g.SetAccept(cfg.Accept)
 	g.SetTransports(cfg.Transports)
 	return g, nil

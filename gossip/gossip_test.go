@@ -599,6 +599,52 @@ func TestClone(t *testing.T) {
 	})
 }
 
+// As long as the clone's boot was the greater one, the original stayed dead for its peers, even when the clone had gone.
+func TestOriginalComesBackAfterItsClone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := gossiptest.NewNetwork(1)
+		peer := join(t, network, 1)
+		a := &agent{}
+		cfg := a.config(2, network.Transport(address(2)))
+		cfg.Raise = func(heard uint64) uint64 { return heard + 1 }
+		a.run(t, cfg)
+		time.Sleep(time.Second)
+		clone := &agent{}
+		cfg = clone.config(3, network.Transport(address(3)))
+		cfg.ID, cfg.Boot = a.id, 5000
+		clone.run(t, cfg)
+		time.Sleep(time.Second)
+		clone.Leave(t.Context())
+		clone.stop()
+		time.Sleep(2 * time.Second)
+		nodes := peer.Nodes(time.Now())
+		if len(nodes) != 1 || nodes[0].Name != "www2" || nodes[0].State != node.Up || nodes[0].Age(time.Now()) > 1200*time.Millisecond {
+			t.Errorf("the peer sees %+v", nodes[0])
+		}
+		if n := len(a.log.with("a clone of state_dir?")); n != 1 {
+			t.Errorf("%d lines about the clone", n)
+		}
+	})
+}
+
+func TestNewcomerKnowsEverybodyAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := gossiptest.NewNetwork(1)
+		for n := range byte(9) {
+			a := &agent{}
+			cfg := a.config(n+1, network.Transport(address(n+1)))
+			cfg.Interval = time.Minute
+			a.run(t, cfg)
+		}
+		time.Sleep(10*time.Minute + 7*time.Second)
+		late := join(t, network, 66)
+		time.Sleep(250 * time.Millisecond)
+		if n := len(late.Nodes(time.Now())); n != 9 {
+			t.Errorf("it knows %d of 9 nodes, which beat once a minute", n)
+		}
+	})
+}
+
 func TestOwnBeatsAreSilentlyIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := join(t, gossiptest.NewNetwork(1), 1)

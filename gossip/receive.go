@@ -17,6 +17,8 @@ const (
 	// A transport that cannot receive is asked again after a pause, which doubles from the first to the longest.
 	firstPause   = 10 * time.Millisecond
 	longestPause = time.Second
+	// answerMost is how many nodes there may be for a newcomer to be answered at once: of more, enough beat in any moment.
+	answerMost = 256
 )
 
 // receiver takes in what comes over one transport. It is used by one goroutine.
@@ -78,13 +80,17 @@ func (r *receiver) take(b []byte, from netip.Addr) {
 		return
 	}
 	g.mu.Lock()
-	result := g.table.Observe(&r.beat, from, time.Now())
+	result, known := g.table.Observe(&r.beat, from, time.Now()), g.table.Len()
 	g.mu.Unlock()
 	switch result {
 	case Added, Updated:
 		select {
 		case g.changed <- struct{}{}:
 		default:
+		}
+		// A node that has just started wants to know its peers before it takes requests.
+		if r.beat.Node.Sequence <= quickBeats && known <= answerMost {
+			g.Beat()
 		}
 	case Own:
 	case Clone:
@@ -137,17 +143,35 @@ func (r *receiver) drop(reason Reason, b []byte, from netip.Addr, err error) {
 	}
 }
 
-// clone reports an agent that has our id. Two of them are one node to everybody else, now here, now there.
+// clone reports an agent that has our id. Two of them are one node to everybody else: that with the greater boot.
 func (r *receiver) clone(from netip.Addr) {
 	g := r.g
 	g.counters.clones.Add(1)
 	if !g.cloneLog.pass(time.Since(g.start)) {
 		return
 	}
+	r.raise(r.beat.Node.Boot)
 	g.mu.Lock()
 	ours := g.addr
 	g.mu.Unlock()
 	g.cfg.Log.Error("another agent has our node id: a clone of state_dir? Remove it on one of the two hosts",
 		"id", g.cfg.ID.String(), "our_address", ours.String(), "their_address", r.beat.Node.Addr.String(),
-		"their_name", fmt.Sprintf("%q", r.beat.Node.Name), "from", from.String())
+		"their_name", r.beat.Node.Name, "from", from.String())
+}
+
+// raise goes on with a greater boot than a clone's, so that this node comes back when the clone has gone.
+func (r *receiver) raise(heard uint64) {
+	g := r.g
+	if heard < g.boot.Load() || g.cfg.Raise == nil {
+		return
+	}
+	boot := g.cfg.Raise(heard)
+	if boot <= heard {
+		return
+	}
+	g.mu.Lock()
+	g.boot.Store(boot)
+	g.table.SetBoot(boot)
+	g.mu.Unlock()
+	g.Beat()
 }

@@ -45,6 +45,7 @@ const (
 type Table struct {
 	self        node.ID
 	boot        uint64
+	before      uint64 // boot before the last SetBoot; 0 if there was none
 	maxNodes    int
 	maxServices int
 
@@ -91,6 +92,9 @@ type mark struct {
 	place          int // in goneRing
 }
 
+// SetBoot changes our own boot.
+func (t *Table) SetBoot(boot uint64) { t.before, t.boot = t.boot, boot }
+
 // Len returns how many nodes are listed.
 func (t *Table) Len() int { return len(t.nodes) }
 
@@ -98,7 +102,7 @@ func (t *Table) Len() int { return len(t.nodes) }
 func (t *Table) Observe(b *wire.Beat, from netip.Addr, at time.Time) Result {
 	n := &b.Node
 	if n.ID == t.self {
-		if n.Boot == t.boot {
+		if n.Boot == t.boot || n.Boot == t.before { // of before SetBoot some may still be on their way
 			return Own
 		}
 		return Clone

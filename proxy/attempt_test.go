@@ -295,7 +295,7 @@ func TestAnySpreads(t *testing.T) {
 		l.liveOf("web", "p2").ConnectFailed(time.Now())
 		got := map[string]int{}
 		for seed := range uint64(300) {
-			got[h.Explain(Question{Target: "/", Seed: seed + 1}).Chosen.Name]++
+			got[h.Explain(Question{Target: "/", Seed: new(seed + 1)}).Chosen.Name]++
 		}
 		if len(got) != 3 || got["p2"] != 0 || min(got["p0"], got["p1"], got["p3"]) < 70 {
 			t.Errorf("of 300 requests went %v, want about 100 to each but p2", got)

@@ -20,7 +20,7 @@ type Question struct {
 	Target string      `json:"target"`           // path and query, as in a request
 	Client netip.Addr  `json:"client"`           // invalid: 0.0.0.0
 	Header http.Header `json:"header,omitempty"` // of which chains read cookies
-	Seed   uint64      `json:"seed,omitempty"`   // of chance, so that a decision can be repeated; 0: any
+	Seed   *uint64     `json:"seed,omitempty"`   // of the decision's chance, so that it can be repeated; nil: chance
 }
 
 // Explanation is what would become of a request, and why.
@@ -90,8 +90,8 @@ func (h *Handler) Explain(q Question) Explanation {
 		fields: requestFields{header: q.Header, query: query},
 	})
 	defer h.release(sc)
-	if q.Seed != 0 {
-		sc.pcg.Seed(q.Seed, q.Seed)
+	if q.Seed != nil {
+		sc.pcg.Seed(*q.Seed, *q.Seed)
 	}
 	snap := h.cfg.Snapshot()
 	e.describe(snap.Farm(rt.Farm), s.origin(rt.Farm), now)

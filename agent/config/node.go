@@ -10,6 +10,9 @@ import (
 
 const defaultStateDir = "/var/lib/backhand"
 
+// maxStateDir leaves room for "/control.sock" in the 107 bytes that the name of a Unix socket may have.
+const maxStateDir = 107 - len("/control.sock")
+
 func (p *parser) readNode(s *section) {
 	n := &p.cfg.Node
 	if text, ok := s.text("address", `"10.58.4.1:80"`); ok {
@@ -89,6 +92,9 @@ func (p *parser) readStateDir(s *section) {
 	case !ok:
 	case !path.IsAbs(dir):
 		p.wrong(s.lineOf("state_dir"), "node.state_dir is %q: write a path that begins with /", dir)
+	case len(dir) > maxStateDir:
+		p.wrong(s.lineOf("state_dir"), "node.state_dir has %d bytes: write at most %d, or its control socket has no name",
+			len(dir), maxStateDir)
 	default:
 		n.StateDir = path.Clean(dir)
 		if err := p.env.Writable(n.StateDir); err != nil {

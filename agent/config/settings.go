@@ -32,8 +32,15 @@ func (p *parser) readStatus(s *section) {
 
 func (p *parser) readLog(s *section) {
 	text, ok := s.text("access", `"/var/log/backhand/access.log"`)
-	if ok && text != "" && text != "-" && !path.IsAbs(text) {
+	switch {
+	case !ok || text == "" || text == "-":
+	case !path.IsAbs(text):
 		p.wrong(s.lineOf("access"), `log.access is %q: write a path that begins with /, or "-" for standard output`, text)
+	default:
+		if err := p.env.Writable(path.Dir(text)); err != nil {
+			p.wrong(s.lineOf("access"), "log.access %q cannot be written: %v: give the directory to the user that the agent runs as",
+				text, err)
+		}
 	}
 	p.cfg.Log.Access = text
 	s.close()

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -52,15 +53,19 @@ func explainCommand() *cli.Command {
 // question makes the request that is asked about. The URL may lack scheme and host, as in a request.
 func question(c *cli.Context) (agent.Question, error) {
 	u, err := url.Parse(c.Args().First())
-	if err != nil || u.Opaque != "" || u.Scheme != "" && u.Host == "" || !strings.HasPrefix(cmp.Or(u.Path, "/"), "/") {
+	if err != nil || u.Opaque != "" || !slices.Contains([]string{"", "http", "https"}, u.Scheme) || u.Scheme != "" && u.Host == "" || !strings.HasPrefix(cmp.Or(u.Path, "/"), "/") {
 		return agent.Question{}, usagef("explain: %q is no URL, want http://host/path or /path", c.Args().First())
 	}
 	q := agent.Question{
-		Method: c.String("method"), Host: u.Host, Target: u.RequestURI(), Seed: c.Uint64("seed"),
+		Method: c.String("method"), Host: u.Host, Target: u.RequestURI(),
 		Client: netip.IPv4Unspecified(), Header: http.Header{},
 	}
 	for _, cookie := range c.StringSlice("cookie") {
 		q.Header.Add("Cookie", cookie)
+	}
+	if c.IsSet("seed") {
+		seed := c.Uint64("seed")
+		q.Seed = &seed
 	}
 	if c.IsSet("client") {
 		if q.Client, err = netip.ParseAddr(c.String("client")); err != nil {

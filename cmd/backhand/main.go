@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"backhand/agent"
 	"backhand/agent/config"
 )
 
@@ -37,7 +38,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	fmt.Fprintln(stderr, errorText(err))
-	if errors.As(err, new(*usageError)) || errors.As(err, new(*config.Errors)) {
+	if errors.As(err, new(*usageError)) || isMistakes(err) {
 		return exitUsage
 	}
 	return exitError
@@ -45,10 +46,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // errorText is what a person reads: the mistakes of a file stand for themselves, a line each; anything else is ours.
 func errorText(err error) string {
-	if e := new(config.Errors); errors.As(err, &e) {
-		return e.Error()
+	if isMistakes(err) {
+		return err.Error()
 	}
 	return "backhand: " + err.Error()
+}
+
+// isMistakes reports whether the error is the mistakes of a file, read here or by the agent.
+func isMistakes(err error) bool {
+	return errors.As(err, new(*config.Errors)) || errors.As(err, new(*agent.MistakesError))
 }
 
 // usageError is a mistake in the command line.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
@@ -85,24 +86,28 @@ func untilSignal(ctx context.Context, log *slog.Logger) (context.Context, contex
 
 // onSignals reloads on SIGHUP and reopens the log on SIGUSR1. The function it returns ends that.
 func onSignals(a *agent.Agent, log *slog.Logger) (stop func()) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for s := range signals {
-			if s == syscall.SIGUSR1 {
-				a.ReopenLogs()
-				continue
-			}
+	// Two channels, so that a reload that takes its time loses no SIGUSR1.
+	reload, reopen := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	signal.Notify(reopen, syscall.SIGUSR1)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for range reload {
 			if err := a.Reload(); err != nil {
 				log.Error("not reloaded; the agent goes on as it was", "err", err)
 			}
 		}
-	}()
+	})
+	wg.Go(func() {
+		for range reopen {
+			a.ReopenLogs()
+		}
+	})
 	return func() {
-		signal.Stop(signals)
-		close(signals)
-		<-ended
+		signal.Stop(reload)
+		signal.Stop(reopen)
+		close(reload)
+		close(reopen)
+		wg.Wait()
 	}
 }
