@@ -27,6 +27,7 @@ type accessLog struct {
 	lines  chan []byte
 	reopen chan struct{}
 	quit   chan struct{}
+	queued atomic.Int64 // bytes of the lines that wait
 	lost   atomic.Uint64
 	log    *slog.Logger
 	said   trouble
@@ -38,7 +39,9 @@ type accessLog struct {
 }
 
 const (
-	accessLogQueue = 4096
+	accessLogQueue = 4096    // lines that wait at most
+	accessLogBytes = 8 << 20 // bytes that they may have together
+	accessLogField = 4096    // bytes of a field that a client wrote
 	accessLogFlush = time.Second
 )
 
@@ -86,11 +89,16 @@ func (l *accessLog) Log(o *proxy.Outcome) {
 	if l == nil {
 		return
 	}
-	select {
-	case l.lines <- appendLine(nil, o):
-	default:
-		l.lost.Add(1)
+	line := appendLine(nil, o)
+	if l.queued.Add(int64(len(line))) <= accessLogBytes {
+		select {
+		case l.lines <- line:
+			return
+		default:
+		}
 	}
+	l.queued.Add(-int64(len(line)))
+	l.lost.Add(1)
 }
 
 // Lost returns how many lines were not written.
@@ -149,6 +157,7 @@ func (l *accessLog) stop() {
 
 // write appends a line, and first writes what there is if it has no room.
 func (l *accessLog) write(line []byte) {
+	l.queued.Add(-int64(len(line)))
 	if l.w.Available() < len(line) {
 		l.flush()
 	}
@@ -192,9 +201,9 @@ func appendLine(b []byte, o *proxy.Outcome) []byte {
 	b = append(b, " - - ["...)
 	b = o.Start.AppendFormat(b, "02/Jan/2006:15:04:05 -0700")
 	b = append(b, "] \""...)
-	b = appendEscaped(b, o.Method)
+	b = appendEscaped(b, cutField(o.Method))
 	b = append(b, ' ')
-	b = appendEscaped(b, o.Target)
+	b = appendEscaped(b, cutField(o.Target))
 	b = append(b, ' ')
 	b = appendEscaped(b, o.Proto)
 	b = append(b, "\" "...)
@@ -223,7 +232,15 @@ func appendField(b []byte, s string) []byte {
 	if s == "" {
 		return append(b, '-')
 	}
-	return appendEscaped(b, s)
+	return appendEscaped(b, cutField(s))
+}
+
+// cutField bounds what a client can make of a line.
+func cutField(s string) string {
+	if len(s) > accessLogField {
+		return s[:accessLogField] + "..."
+	}
+	return s
 }
 
 // appendEscaped escapes what would end the field or the line, and what is not printable ASCII, as Apache does.

@@ -131,6 +131,28 @@ func TestAccessLogThatCannotBeWrittenIsSaidOnceAndCounted(t *testing.T) {
 	}
 }
 
+func TestAccessLogBoundsWhatClientsCanMakeItHold(t *testing.T) {
+	o := outcome()
+	o.Target, o.UserAgent, o.Referer = strings.Repeat("\xff", 60_000), strings.Repeat("a", 60_000), strings.Repeat("\n", 60_000)
+	if n := len(appendLine(nil, o)); n > 10*accessLogField {
+		t.Errorf("a line of %d bytes", n)
+	}
+	l, err := openAccessLog(filepath.Join(t.TempDir(), "access.log"), quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range accessLogQueue { // nobody writes
+		l.Log(o)
+	}
+	held := 0
+	for range len(l.lines) {
+		held += len(<-l.lines)
+	}
+	if held > accessLogBytes || l.Lost() == 0 {
+		t.Errorf("%d bytes wait, %d lines were lost", held, l.Lost())
+	}
+}
+
 func TestNoAccessLog(t *testing.T) {
 	l, err := openAccessLog("", quiet)
 	if l != nil || err != nil {

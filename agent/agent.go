@@ -197,6 +197,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	a.leave(g)
 	g.cancel()
+	a.cutOff(ctx)
 	err = g.wait()
 	a.state.close()
 	return err
@@ -223,6 +224,15 @@ func (a *Agent) leave(g *group) {
 	if err := a.handler.Drain(drain); err != nil {
 		a.log.Warn("requests were cut off, since they took longer than proxy.drain", "requests", a.handler.InFlight(),
 			"drain", cfg.Proxy.Drain)
+	}
+}
+
+// cutOff waits for the handlers of requests that were cut off. They end at once, unless something holds them that should not.
+func (a *Agent) cutOff(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := a.handler.Drain(ctx); err != nil {
+		a.log.Error("requests that were cut off do not end", "err", err)
 	}
 }
 

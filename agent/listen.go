@@ -42,7 +42,8 @@ func (a *Agent) openServers(cfg *config.Config) (map[string]*server, error) {
 		}
 		fresh[l.Address] = &server{ln: ln, http: &http.Server{
 			Handler: a.handler, ReadHeaderTimeout: headTimeout, IdleTimeout: cfg.Proxy.Idle, MaxHeaderBytes: maxHead,
-			ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+			ErrorLog:    slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+			BaseContext: func(net.Listener) context.Context { return a.running.ctx }, // ends upgraded connections, too
 		}}
 	}
 	return fresh, nil
@@ -74,7 +75,8 @@ func (a *Agent) ownListener(addr string) string {
 	return ""
 }
 
-func (s *server) run(context.Context) error {
+func (s *server) run(ctx context.Context) error {
+	defer context.AfterFunc(ctx, func() { _ = s.http.Close() })()
 	if err := s.http.Serve(s.ln); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

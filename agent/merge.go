@@ -13,7 +13,9 @@ const (
 	mergeMost  = 50 * time.Millisecond
 	mergeLeast = 100 * time.Millisecond
 	// sweepEvery is how often what we know of members that are gone is forgotten.
-	sweepEvery = 10 * time.Minute
+	sweepEvery = time.Minute
+	// mergeRest is how many times as long as a merge takes none is made: thousands of nodes cost a tenth of a core at most.
+	mergeRest = 10
 )
 
 // mergeLoop publishes snapshots until the context ends.
@@ -32,7 +34,7 @@ func (a *Agent) mergeLoop(ctx context.Context) {
 			a.live.Sweep()
 			swept = now
 		}
-		sleep(ctx, mergeMost)
+		sleep(ctx, max(mergeMost, mergeRest*time.Since(now)))
 		select {
 		case <-ctx.Done():
 			return

@@ -19,12 +19,12 @@ func (a *Agent) Reload() error {
 	if a.opt.Load == nil {
 		return errNoReload
 	}
+	a.reloading.Lock() // before the file is read: of two reloads the later one wins
+	defer a.reloading.Unlock()
 	cfg, err := a.opt.Load()
 	if err != nil {
 		return err
 	}
-	a.reloading.Lock()
-	defer a.reloading.Unlock()
 	if a.running == nil || a.running.ctx.Err() != nil || a.State() == node.Leaving {
 		return errors.New("the agent is starting or about to stop")
 	}

@@ -50,12 +50,8 @@ func openState(dir string, now time.Time, log *slog.Logger) (*state, error) {
 	return s, nil
 }
 
-// raise remembers and returns a boot number that is greater than one heard of a clone, or returns 0 for one that no clock
-// can have given: whoever made it up shall not make us follow.
+// raise remembers and returns a boot number that is greater than one heard of a clone.
 func (s *state) raise(heard uint64, now time.Time, log *slog.Logger) uint64 {
-	if heard > uint64(now.Add(mostAhead).UnixMilli()) {
-		return 0
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.boot = max(s.boot, heard+1, uint64(now.UnixMilli()))
@@ -66,9 +62,6 @@ func (s *state) raise(heard uint64, now time.Time, log *slog.Logger) uint64 {
 	}
 	return s.boot
 }
-
-// mostAhead is how far ahead of our clock the clock of a clone may be.
-const mostAhead = 366 * 24 * time.Hour
 
 // bootNumber returns the one that this start, or a clone, has made.
 func (s *state) bootNumber() uint64 {
@@ -125,7 +118,7 @@ func (s *state) load(log *slog.Logger) error {
 	return s.write("boot", strconv.FormatUint(s.boot, 10))
 }
 
-func parseBoot(text string) (uint64, error) { return strconv.ParseUint(text, 10, 63) }
+func parseBoot(text string) (uint64, error) { return strconv.ParseUint(text, 10, 48) }
 
 // speed returns the speed of one CPU that was measured at an earlier start.
 func (s *state) speed(log *slog.Logger) (float64, bool) {

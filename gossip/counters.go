@@ -21,13 +21,14 @@ const (
 	DropSeal                    // sealed with a key that we have not got
 	DropMalformed               // against the format
 	DropReplay                  // known already, or older than what is known
+	DropAddress                 // of a node at an address that is outside of Config.Accept
 	DropFull                    // the table has no room
 	Reasons                     // how many reasons there are
 )
 
 // String returns the word that metrics use.
 func (r Reason) String() string {
-	names := [Reasons]string{"cidr", "size", "magic", "version", "cluster", "seal", "malformed", "replay", "full"}
+	names := [Reasons]string{"cidr", "size", "magic", "version", "cluster", "seal", "malformed", "replay", "address", "full"}
 	if r >= Reasons {
 		return "unknown"
 	}

@@ -645,6 +645,24 @@ func TestNewcomerKnowsEverybodyAtOnce(t *testing.T) {
 	})
 }
 
+// Whoever may send a beat could otherwise have requests, cookies and all, sent wherever he likes.
+func TestAddressOutsideOfAcceptIsNotTaken(t *testing.T) {
+	for _, addr := range []string{"127.0.0.1:6379", "169.254.169.254:80", "203.0.113.9:80", "[2001:db8::1]:80"} {
+		synctest.Test(t, func(t *testing.T) {
+			network := gossiptest.NewNetwork(1)
+			a := join(t, network, 1)
+			network.Inject(address(66), beatOf(t, func(n *node.Node) { n.Addr = netip.MustParseAddrPort(addr) }, "web"))
+			a.mustSee(t, addr, "")
+			if c := a.Counters(); c.Dropped[gossip.DropAddress] != 1 {
+				t.Errorf("%s: %+v", addr, c)
+			}
+			if n := len(a.log.with("announces an address that gossip.accept does not name")); n != 1 {
+				t.Errorf("%s: said %d times", addr, n)
+			}
+		})
+	}
+}
+
 func TestOwnBeatsAreSilentlyIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := join(t, gossiptest.NewNetwork(1), 1)
@@ -686,7 +704,8 @@ func TestSetAccept(t *testing.T) {
 		accept[0] = lan[0] // the list is ours again
 		network.Inject(address(66), beatOf(t, nil, "web"))
 		a.mustSee(t, "not accepted any more", "")
-		network.Inject(netip.MustParseAddrPort("[::ffff:192.0.2.7]:9"), beatOf(t, nil, "web"))
+		there := beatOf(t, func(n *node.Node) { n.Addr = netip.MustParseAddrPort("192.0.2.8:80") }, "web")
+		network.Inject(netip.MustParseAddrPort("[::ffff:192.0.2.7]:9"), there)
 		a.mustSee(t, "accepted, whatever the form of the address", "stranger up")
 	})
 }
@@ -932,7 +951,7 @@ func TestOverRealMulticast(t *testing.T) {
 		a := &agent{}
 		cfg := a.config(n, open(t, dst, netip.MustParseAddr(source)))
 		cfg.Cluster = "test " + dst.String()
-		cfg.Accept = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+		cfg.Accept = append([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, lan...)
 		return a.run(t, cfg)
 	}
 	a, b := start(1, "127.0.0.1"), start(2, "127.0.0.2")

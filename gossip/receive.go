@@ -79,6 +79,12 @@ func (r *receiver) take(b []byte, from netip.Addr) {
 		r.drop(reasonOf(err), b, from, err)
 		return
 	}
+	// A beat says where requests are to go. That may be another address than it came from, but none of which we would take no
+	// beats either: or whoever may send one could have our clients' requests sent out of the cluster's networks.
+	if a := r.beat.Node.Addr.Addr(); a != from && !g.accepts(a) {
+		r.drop(DropAddress, b, from, nil)
+		return
+	}
 	g.mu.Lock()
 	result, known := g.table.Observe(&r.beat, from, time.Now()), g.table.Len()
 	g.mu.Unlock()
@@ -135,8 +141,11 @@ func (r *receiver) drop(reason Reason, b []byte, from netip.Addr, err error) {
 	case DropCluster:
 		log.Warn("beats of another cluster come to our destination", "cluster_hash", fmt.Sprintf("%x", b[8:16]),
 			"ours", fmt.Sprintf("%q %x", g.cfg.Cluster, g.cluster))
+	case DropAddress:
+		log.Warn("a node announces an address that gossip.accept does not name; add its network there if that is meant",
+			"name", r.beat.Node.Name, "address", r.beat.Node.Addr.String())
 	case DropFull:
-		log.Warn("there are more nodes than this agent can know", "name", fmt.Sprintf("%q", r.beat.Node.Name),
+		log.Warn("there are more nodes than this agent can know", "name", r.beat.Node.Name,
 			"limit", MaxNodes)
 	default:
 		log.Warn("datagrams come that are not taken", "err", err)

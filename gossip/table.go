@@ -17,6 +17,10 @@ const (
 	// Shown is how long a node that fell silent, or left, is still listed.
 	Shown = time.Hour
 
+	// ShownMost is how many silent nodes are listed for that long. Of more, those that fell silent last go after roomAfter:
+	// a burst of beats of made-up nodes shall not cost every look at the table for an hour.
+	ShownMost = 1024
+
 	// Where there is no room for a new node, those that have been silent for roomAfter, and for six of their intervals,
 	// make it; they are looked for at most once in roomEvery, since that takes a walk through all.
 	roomAfter = time.Minute
@@ -257,12 +261,28 @@ func (e *entry) add() *farm {
 // Expire takes nodes off the list that have been silent for an hour, be it that they left or that they fell silent, and
 // returns their ids. If now is before a node was heard, then the clock was set back; its silence counts from now.
 func (t *Table) Expire(now time.Time) []node.ID {
-	return t.drop(func(e *entry) bool {
+	var silent []time.Time
+	for _, e := range t.nodes {
 		if e.node.Heard.After(now) {
 			e.node.Heard, e.published = now, nil
 		}
-		return now.Sub(e.node.Heard) >= Shown
+		if e.silent(now) {
+			silent = append(silent, e.node.Heard)
+		}
+	}
+	last := now // of those that are silent, who was heard after that goes
+	if len(silent) > ShownMost {
+		slices.SortFunc(silent, time.Time.Compare)
+		last = silent[ShownMost-1]
+	}
+	return t.drop(func(e *entry) bool {
+		return now.Sub(e.node.Heard) >= Shown || e.silent(now) && e.node.Heard.After(last)
 	})
+}
+
+// silent reports whether a node was not heard for so long that it may go if there are too many of them.
+func (e *entry) silent(now time.Time) bool {
+	return now.Sub(e.node.Heard) >= max(roomAfter, 6*e.node.Interval)
 }
 
 // makeRoom takes the silent off the list before their hour is over. The living are never touched.
@@ -271,9 +291,7 @@ func (t *Table) makeRoom(now time.Time) {
 		return
 	}
 	t.roomMade = now
-	t.drop(func(e *entry) bool {
-		return now.Sub(e.node.Heard) >= max(roomAfter, 6*e.node.Interval)
-	})
+	t.drop(func(e *entry) bool { return e.silent(now) })
 }
 
 func (t *Table) drop(silent func(*entry) bool) (gone []node.ID) {

@@ -439,3 +439,30 @@ func byID(table *Table) map[node.ID]*node.Node {
 	}
 	return m
 }
+
+// A burst of beats of made-up nodes would cost each look at the table for an hour. Those that were silent before stay: the
+// page shows who is dead.
+func TestOnlySoManySilentNodesAreShown(t *testing.T) {
+	table := NewTable(selfID, selfBoot)
+	table.Observe(of(id(7), beat(7, 1)), from, start)
+	burst := start.Add(time.Second)
+	for n := range uint64(3000) {
+		table.Observe(of(id(1000+n), beat(7, 1)), from, burst.Add(time.Duration(n)*time.Microsecond))
+	}
+	if table.Expire(burst.Add(roomAfter - 1)); table.Len() != 3001 {
+		t.Errorf("%d nodes, want all: they may be alive", table.Len())
+	}
+	after := burst.Add(roomAfter + time.Second)
+	table.Observe(of(id(8), beat(7, 1)), from, after)
+	table.Expire(after)
+	listed := map[node.ID]bool{}
+	for _, n := range table.AppendNodes(nil) {
+		listed[n.ID] = true
+	}
+	if !listed[id(7)] || !listed[id(8)] {
+		t.Errorf("the dead of before is listed: %v; the living: %v", listed[id(7)], listed[id(8)])
+	}
+	if len(listed) != ShownMost+1 {
+		t.Errorf("%d nodes, want %d and the living one", len(listed), ShownMost)
+	}
+}

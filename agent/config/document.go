@@ -44,6 +44,12 @@ const (
 // readDocument returns the tree of all that can be read of the text, and the first mistake of syntax, or nil.
 func readDocument(text string) (*table, *toml.ParseError) {
 	root := &table{at: line(1), keys: map[string]*value{}}
+	if n := tooDeep(text); n > 0 {
+		return root, &toml.ParseError{
+			Message:  fmt.Sprintf("more than %d tables, lists or names within one another", maxDepth),
+			Position: toml.Position{Line: n},
+		}
+	}
 	syntax := badSyntax(text)
 	all, skipped := blocks(text)
 	if syntax == nil && skipped > 0 {

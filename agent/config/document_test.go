@@ -174,3 +174,30 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// The library's time and memory grow by the square of the depth: 240 KB of "{a=" took 24 GB.
+func TestDepthIsBounded(t *testing.T) {
+	for _, row := range []struct {
+		name, text string
+		line       int
+	}{
+		{"tables in tables", "cluster = 'web'\na = " + strings.Repeat("{a=", 60000), 2},
+		{"lists in lists", "a = " + strings.Repeat("[", 200000), 1},
+		{"a key of many names", "\n\n" + strings.Repeat("a.", 100000) + "b = 1", 3},
+		{"a header of many names", "[" + strings.Repeat("a.", 100000) + "b]", 1},
+		{"brackets in long strings do not count", "a = '''" + strings.Repeat("[", 99) + "'''", 0},
+		{"nor do those in comments", "a = 1 # " + strings.Repeat("{", 99) + "\nb = 2", 0},
+		{"nor those behind an escaped quote", `b = "\"` + strings.Repeat("[", 99) + `"`, 0},
+		{"nor do dots", "a = '" + strings.Repeat(".", 99) + "'", 0},
+		{"many headers are not deep", strings.Repeat("[[route]]\npath = '/'\n", 300), 0},
+		{"an open string ends with its line", "a = '" + strings.Repeat("[", 99) + "\nb = [1]", 0},
+	} {
+		if got := tooDeep(row.text); got != row.line {
+			t.Errorf("%s: line %d, want %d", row.name, got, row.line)
+		}
+	}
+	_, err := Parse("f", []byte("cluster = 'web'\na = "+strings.Repeat("{a=", 60000)), host(), candidacy.Builtin())
+	if err == nil || !strings.Contains(err.Error(), "f:2: this is no good TOML: more than 16 tables") {
+		t.Errorf("got %.200v", err)
+	}
+}

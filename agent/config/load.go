@@ -1,10 +1,7 @@
 package config
 
 import (
-	"fmt"
 	"hash/fnv"
-	"io"
-	"os"
 	"strings"
 
 	"backhand/candidacy"
@@ -33,14 +30,9 @@ func WithAdvice() Option { return func(p *parser) { p.advice = true } }
 // Load reads the file and checks it against this host. Mistakes in what it says come as *[Errors], all of them; any other
 // error means that it could not be read.
 func Load(path string, reg *candidacy.Registry, opts ...Option) (*Config, error) {
-	f, err := os.Open(path)
+	text, err := read(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the configuration: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
-	if err != nil {
-		return nil, fmt.Errorf("read the configuration: %w", err)
+		return nil, err
 	}
 	env, err := System()
 	if err != nil {

@@ -50,6 +50,7 @@ const (
 	firstPort = 8080
 	ports     = 50 // how many are tried
 	needed    = 3  // members that must have served, or the demo has not shown what it should
+	enough    = 50 // requests after which that can be said
 )
 
 // cluster is the running demo.

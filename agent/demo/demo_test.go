@@ -30,17 +30,29 @@ func TestDemo(t *testing.T) {
 }
 
 func TestVerdictWantsThreeMembers(t *testing.T) {
-	var out bytes.Buffer
-	c := &cluster{opt: Options{Rate: 1, Out: &out}, load: newLoad(1)}
-	for i, name := range []string{"www1", "www2", "www3"} {
-		err := c.verdict()
-		if i < 3 && (err == nil || !strings.Contains(err.Error(), "want at least 3 members")) {
-			t.Errorf("with %d members: %v", i, err)
+	for _, row := range []struct {
+		served   []string
+		requests int
+		bad      bool
+	}{
+		{[]string{"www1", "www2"}, enough, true},
+		{nil, 0, false}, // stopped at once: nothing can be said
+		{[]string{"www1", "www2"}, enough - 1, false},
+		{[]string{"www1", "www2", "www3"}, enough, false},
+		{nil, enough, true}, // all failed
+	} {
+		var out bytes.Buffer
+		c := &cluster{opt: Options{Rate: 1, Out: &out}, load: newLoad(1)}
+		for i := range row.requests {
+			if len(row.served) == 0 {
+				c.load.note(c.load.failed, "503")
+				continue
+			}
+			c.load.note(c.load.served, row.served[i%len(row.served)])
 		}
-		c.load.note(c.load.served, name)
-	}
-	if err := c.verdict(); err != nil {
-		t.Errorf("with three members: %v", err)
+		if err := c.verdict(); (err != nil) != row.bad {
+			t.Errorf("%d requests served by %v: %v", row.requests, row.served, err)
+		}
 	}
 }
 

@@ -4,8 +4,12 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
+	"strings"
 	"time"
+
+	"backhand/agent"
 )
 
 // intro tells a person what there is to see.
@@ -17,16 +21,24 @@ func (c *cluster) intro() {
   another chain  %s   (byAge 6b, byRandom, byBusyChildren)
 
 Try:
-  curl %s
-  curl %s
-  curl %s
-  backhand status  --config %s
-  backhand explain --config %s %s
-  backhand drain   --config %s
+  curl %[4]s
+  curl %[5]s
+  curl %[6]s
+  %[10]s status  --config %[7]s
+  %[10]s explain --config %[7]s %[8]s
+  %[10]s drain   --config %[9]s
 
-`, len(cast), cast[0].name, c.url("/backhand/"), c.url("/"), c.url("/busy/"),
-		c.url("/"), c.url("/busy/"), c.url("/backhand/view.json"),
-		c.file(cast[0].name), c.file(cast[0].name), c.url("/"), c.file(cast[1].name))
+`, len(cast), cast[0].name, c.url("/backhand/"), c.url("/"), c.url("/busy/"), c.url("/backhand/view.json"),
+		c.file(cast[0].name), c.url("/"), c.file(cast[1].name), program())
+}
+
+// program returns how a person would start this program again.
+func program() string {
+	self, err := os.Executable()
+	if err != nil || strings.Contains(self, "go-build") {
+		return "go run ./cmd/backhand" // whose program is gone when it ends
+	}
+	return self
 }
 
 // say prints a line.
@@ -34,13 +46,16 @@ func (c *cluster) say(format string, args ...any) {
 	fmt.Fprintf(c.opt.Out, format+"\n", args...)
 }
 
-// meet waits until the front has heard everybody, so that the first requests do not find an empty cluster. It does not
-// wait for ever: the verdict says what is missing.
+// meet waits until everybody has heard everybody, so that no request finds a front without members, or a member that has
+// not heard of the front. It does not wait for ever: the verdict says what is missing.
 func (c *cluster) meet(ctx context.Context) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {
-		if f := c.agents[0].Snapshot().Farm("web"); f != nil && len(f.Candidates) == len(cast) {
+		if !slices.ContainsFunc(c.agents, func(a *agent.Agent) bool {
+			f := a.Snapshot().Farm("web")
+			return f == nil || len(f.Candidates) != len(cast)
+		}) {
 			return
 		}
 		select {
@@ -101,7 +116,7 @@ func (c *cluster) verdict() error {
 	for why, n := range failed {
 		c.say("  failed %d times: %q", n, why)
 	}
-	if len(served) < needed {
+	if len(served) < needed && total(served)+total(failed) >= enough {
 		return fmt.Errorf("only %v served: want at least %d members; do beats reach the front (multicast on lo)?",
 			slices.Sorted(maps.Keys(served)), needed)
 	}

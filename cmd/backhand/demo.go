@@ -2,8 +2,6 @@ package main
 
 import (
 	"log/slog"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -30,7 +28,7 @@ func demoCommand() *cli.Command {
 			if c.Bool("verbose") {
 				log = newLog(c.App.ErrWriter, false)
 			}
-			ctx, stop := signal.NotifyContext(c.Context, syscall.SIGINT, syscall.SIGTERM)
+			ctx, stop := untilSignal(c.Context, log)
 			defer stop()
 			return demo.Run(ctx, demo.Options{
 				For: c.Duration("for"), Rate: c.Int("rate"), Out: c.App.Writer, Log: log, Version: version(),

@@ -12,6 +12,10 @@ import (
 
 // Bounds of what a beat may say, beside those of package node.
 const (
+	// MaxCounter is above every boot and sequence: milliseconds since 1970 reach it in the year 10889. Nobody can announce
+	// himself as the last that will ever be taken.
+	MaxCounter = 1 << 48
+
 	MinInterval = 100 * time.Millisecond
 	MaxInterval = 60 * time.Second
 
@@ -83,6 +87,8 @@ func check(n *node.Node) error {
 		return fmt.Errorf("beat of %q: the zone has %d bytes, want at most %d", n.Name, len(n.Zone), node.MaxZone)
 	case !reachable(addr) || n.Addr.Port() == 0:
 		return fmt.Errorf("beat of %q: want an address and port to connect to, not %v", n.Name, n.Addr)
+	case n.Boot >= MaxCounter || n.Sequence >= MaxCounter:
+		return fmt.Errorf("beat of %q: boot %d or sequence %d is too great", n.Name, n.Boot, n.Sequence)
 	case n.State < node.Up || n.State > node.Leaving:
 		return fmt.Errorf("beat of %q: state %d is none", n.Name, n.State)
 	case n.VersionMin == 0 || n.VersionMin > n.VersionMax:
@@ -106,8 +112,14 @@ func check(n *node.Node) error {
 
 // reachable reports whether one can connect to the address, as far as it alone tells.
 func reachable(a netip.Addr) bool {
-	return a.IsValid() && a.Zone() == "" && !a.Is4In6() && !a.IsUnspecified() && !a.IsMulticast() &&
-		a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	if !a.IsValid() || a.Zone() != "" || a.Is4In6() || a.IsUnspecified() || a.IsMulticast() {
+		return false
+	}
+	if a.Is4() {
+		first := a.As4()[0]
+		return first != 0 && first < 240 // "this network" and the reserved rest (RFC 6890)
+	}
+	return !a.IsLinkLocalUnicast() // which needs a zone
 }
 
 func named(services []node.Service, farm string) bool {

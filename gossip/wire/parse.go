@@ -93,6 +93,8 @@ func (p *Parser) node(r *reader, n *node.Node) {
 	case !r.ok():
 	case n.ID.IsZero():
 		r.fail("node id")
+	case n.Boot >= MaxCounter || n.Sequence >= MaxCounter:
+		r.fail("boot or sequence")
 	case n.Interval < MinInterval || n.Interval > MaxInterval:
 		r.fail("interval")
 	case n.State < node.Up || n.State > node.Leaving:

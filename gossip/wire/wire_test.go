@@ -347,6 +347,8 @@ func TestParseRefuses(t *testing.T) {
 		"node block too long":       {set(body+2, 0xff, 0xff), ErrMalformed},
 		"node block too short":      {set(body+2, 0, 100), ErrMalformed},
 		"id of zeros":               {set(nodeAt, make([]byte, 16)...), ErrMalformed},
+		"boot that ends all":        {set(nodeAt+16, 0, 1), ErrMalformed},
+		"sequence that ends all":    {set(nodeAt+24, 0, 1), ErrMalformed},
 		"interval of 99 ms":         {set(nodeAt+36, 0, 0, 0, 99), ErrMalformed},
 		"interval of 60001 ms":      {set(nodeAt+36, 0, 0, 0xea, 0x61), ErrMalformed},
 		"state 0":                   {set(nodeAt+40, 0), ErrMalformed},
@@ -484,8 +486,8 @@ func drawNode(rt *rapid.T) *node.Node {
 	).Filter(reachable).Draw(rt, "address")
 	total := rapid.Uint64().Draw(rt, "memory")
 	n := &node.Node{
-		ID: node.ID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(rt, "id")), Boot: rapid.Uint64().Draw(rt, "boot"),
-		Sequence: rapid.Uint64().Draw(rt, "sequence"),
+		ID: node.ID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(rt, "id")), Boot: rapid.Uint64Max(MaxCounter-1).Draw(rt, "boot"),
+		Sequence: rapid.Uint64Max(MaxCounter-1).Draw(rt, "sequence"),
 		Name:     text("name", 0, node.MaxName), Zone: text("zone", 0, node.MaxZone),
 		Addr: netip.AddrPortFrom(addr, rapid.Uint16Min(1).Draw(rt, "port")),
 		TLS:  rapid.Bool().Draw(rt, "tls"), Direct: rapid.Bool().Draw(rt, "direct"),
