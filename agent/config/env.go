@@ -66,6 +66,16 @@ func (e Env) local(a netip.Addr) bool {
 	})
 }
 
+// ipv4 returns the interfaces' IPv4 addresses, the only ones that beats can leave from.
+func (e Env) ipv4() (out sockaddr.IfAddrs) {
+	for _, i := range e.Interfaces {
+		if ifAddr(i).Is4() {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
 // ifAddr returns the address, or the zero Addr for what is none.
 func ifAddr(i sockaddr.IfAddr) netip.Addr {
 	ip := sockaddr.ToIPAddr(i.SockAddr)

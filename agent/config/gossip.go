@@ -69,9 +69,9 @@ func (p *parser) readSource(text string) {
 	a, err := netip.ParseAddr(text)
 	switch a = a.Unmap(); {
 	case err != nil || !a.Is4():
-		p.wrong(line, "gossip.source is %q: write an IPv4 address of this host, one of %s", text, pairs(p.env.Interfaces))
+		p.wrong(line, "gossip.source is %q: write an IPv4 address of this host, one of %s", text, pairs(p.env.ipv4()))
 	case !p.env.local(a):
-		p.wrong(line, "gossip.source %v is on no interface of this host: write one of %s", a, pairs(p.env.Interfaces))
+		p.wrong(line, "gossip.source %v is on no interface of this host: write one of %s", a, pairs(p.env.ipv4()))
 	default:
 		p.cfg.Gossip.Source = a
 	}
