@@ -27,6 +27,7 @@ func (a *Agent) source() (*node.Snapshot, status.Info) {
 		Unauthenticated: len(cfg.Gossip.Send) > 0 && !cfg.Node.Address.Addr().IsLoopback(),
 		Requests:        a.metrics.Total().Requests,
 		Beats:           beats(a.gossip.Counters()),
+		LogLost:         a.access.Load().Lost(),
 	}
 	for _, r := range cfg.Route {
 		name := proxyRoute(r).Label()
@@ -34,6 +35,7 @@ func (a *Agent) source() (*node.Snapshot, status.Info) {
 		info.Routes = append(info.Routes, status.Route{
 			Name: name, Farm: r.Farm, Chain: r.Chain.Text(), Sorts: r.Chain.Sorts(), WhenEmpty: a.whenEmpty(r),
 			Requests: totals.Requests, Empty: totals.Empty,
+			Dropped: r.Chain.Dropped(),
 		})
 	}
 	return a.snapshot.Load(), info

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"backhand/candidacy"
@@ -115,6 +116,50 @@ func TestAppendCandidatesLeavesRoomForSelf(t *testing.T) {
 	in := candidacy.AppendCandidates(nil, req, f.Candidates[:1])
 	if cap(in) < len(f.Candidates)+1 {
 		t.Errorf("room for %d", cap(in))
+	}
+}
+
+func TestAChainCountsWhatItsStepsDropped(t *testing.T) {
+	f := candidacytest.Cluster("self www1\nwww2 age=7s\nwww3 age=9s\nwww4")
+	c := candidacytest.Chain(candidacy.Builtin(), "removeSelf", "byAge 6", "byRandom", "addSelf", "byAge 8")
+	if got := c.Dropped(); !slices.Equal(got, make([]uint64, 5)) {
+		t.Errorf("a new chain has dropped %v", got)
+	}
+	req := candidacytest.Request(f)
+	c.Explain(req, candidacy.AppendCandidates(nil, req, nil))
+	if got := c.Dropped(); !slices.Equal(got, make([]uint64, 5)) {
+		t.Errorf("Explain, which is no decision, was counted: %v", got)
+	}
+	for range 3 {
+		c.Select(req, candidacy.AppendCandidates(nil, req, nil))
+	}
+	got := c.Dropped()
+	if !slices.Equal(got, []uint64{3, 6, 0, 0, 0}) {
+		t.Errorf("dropped %v", got)
+	}
+	got[0] = 99
+	if c.Dropped()[0] != 3 {
+		t.Error("the counts can be changed from outside")
+	}
+}
+
+func TestDroppedIsCountedByManyRequestsAtOnce(t *testing.T) {
+	const workers, each = 8, 200
+	f := candidacytest.Cluster("self www1\nwww2 age=7s\nwww3 age=9s\nwww4")
+	c := candidacytest.Chain(candidacy.Builtin(), "removeSelf", "byAge 6")
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			req := candidacytest.Request(f)
+			for range each {
+				c.Select(req, candidacy.AppendCandidates(nil, req, nil))
+				c.Dropped()
+			}
+		})
+	}
+	wg.Wait()
+	if got := c.Dropped(); !slices.Equal(got, []uint64{workers * each, 2 * workers * each}) {
+		t.Errorf("dropped %v", got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"fmt"
 	"net/netip"
 	"net/url"
 	"time"
@@ -30,6 +31,18 @@ func aNode(n byte, name string, farms ...string) *node.Node {
 			Farm: f, Ready: true, Slots: 4, Mu: 20, Workers: 20, Busy: 5, InFlight: 3, Arrivals: 2,
 			Served: 957, ServeTime: 6695 * time.Microsecond,
 		})
+	}
+	return out
+}
+
+// crowd returns that many nodes that say they are leaving, of names that are sorted before all others.
+func crowd(size int, farms ...string) []*node.Node {
+	out := make([]*node.Node, 0, size)
+	for i := range size {
+		n := aNode(0, fmt.Sprintf("!%d", i), farms...)
+		n.ID, n.State = node.ID{0: 0xff, 1: byte(i >> 8), 2: byte(i)}, node.Leaving
+		n.Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 66, byte(i >> 8), byte(i)}), 80)
+		out = append(out, n)
 	}
 	return out
 }
@@ -74,12 +87,15 @@ func seedInfo() Info {
 		Routes: []Route{
 			{
 				Name: "/", Farm: "web", Chain: []string{"removeSelf", "byAge 6", "byRandom", "byLogWindow", "byLoad"}, Sorts: true,
-				WhenEmpty: "503", Requests: 1000, Empty: 2,
+				WhenEmpty: "503", Requests: 1000, Empty: 2, Dropped: []uint64{0, 998, 0, 1540, 0},
 			},
-			{Name: "www.example.org/reports *.php", Farm: "reports", Chain: []string{"byRandom"}, WhenEmpty: "self", Requests: 17},
+			{
+				Name: "www.example.org/reports *.php", Farm: "reports", Chain: []string{"byRandom"}, Dropped: []uint64{0},
+				WhenEmpty: "self", Requests: 17,
+			},
 		},
 		Warnings:        []string{"gossip.accept covers 0.0.0.0/0: any host can pose as a node"},
-		Unauthenticated: true, Requests: 1017,
+		Unauthenticated: true, Requests: 1017, LogLost: 4,
 		Beats:  Beats{Sent: 93600, Received: 280000, Rejected: []Count{{"cidr", 12}, {"cluster", 0}}},
 		Viewer: "192.0.2.7",
 	}

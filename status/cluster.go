@@ -2,14 +2,14 @@ package status
 
 import (
 	"runtime"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"backhand/gossip/node"
 )
 
-// maxSeries is of how many nodes, and of how many members, figures are given. Who is left out is counted.
+// maxSeries is of how many nodes, and of how many members, figures are given. They are picked as the rows of the
+// page are; who is left out is counted.
 const maxSeries = 1024
 
 // clusterCollector gives the figures of the cluster as the snapshot has them at the time of a scrape. Nothing is kept
@@ -21,7 +21,7 @@ type clusterCollector struct {
 	age, lateness, nodes                                          *prometheus.Desc
 	up, candidate, outstanding, inFlight, handed, failed, refused *prometheus.Desc
 	omitted, highWater, sent, received, rejected, ready           *prometheus.Desc
-	warnings, unauthenticated, snapshotAge, build                 *prometheus.Desc
+	warnings, unauthenticated, snapshotAge, build, dropped, lost  *prometheus.Desc
 }
 
 func newClusterCollector(src Source, now func() time.Time) *clusterCollector {
@@ -62,6 +62,10 @@ func newClusterCollector(src Source, now func() time.Time) *clusterCollector {
 			"1 if beats carry no proof of origin on something else than loopback, else 0."),
 		snapshotAge: d("backhand_snapshot_age_seconds",
 			"How old the picture of the cluster is that requests are balanced by, in seconds."),
+		dropped: d("backhand_chain_dropped_total",
+			"Candidates that a step of the route's chain dropped, since the file was read; the label step is its number and text.",
+			"route", "step"),
+		lost:  d("backhand_access_log_lost_total", "Lines of the access log that could not be written."),
 		build: d("backhand_build_info", "1; the labels say which build runs.", "version", "build", "goversion"),
 	}
 }
@@ -70,6 +74,7 @@ func (c *clusterCollector) descs() []*prometheus.Desc {
 	return []*prometheus.Desc{
 		c.age, c.lateness, c.nodes, c.up, c.candidate, c.outstanding, c.inFlight, c.handed, c.failed, c.refused, c.omitted,
 		c.highWater, c.sent, c.received, c.rejected, c.ready, c.warnings, c.unauthenticated, c.snapshotAge, c.build,
+		c.dropped, c.lost,
 	}
 }
 
@@ -84,48 +89,43 @@ func (c *clusterCollector) Describe(ch chan<- *prometheus.Desc) {
 func (c *clusterCollector) Collect(ch chan<- prometheus.Metric) {
 	s, info := c.src()
 	now := c.now()
-	rows := newRows(s, now)
+	all := newRoster(s, info.Routes, now)
 	e := &emitter{ch: ch, seen: map[seriesKey]bool{}}
-	for _, n := range countStates(rows) {
+	for _, n := range countStates(all) {
 		e.gauge(c.nodes, float64(n.N), n.Name)
 	}
 	for _, s := range states() {
 		e.gauge(c.nodes, 0, string(s)) // unless it was given: an alert can only compare what is there
 	}
-	e.gauge(c.omitted, float64(c.collectNodes(e, s, now)+c.collectMembers(e, rows)))
+	e.gauge(c.omitted, float64(c.collectNodes(e, all.nodes(), now)+c.collectMembers(e, all.members(), now)))
 	c.collectAgent(e, info)
+	c.collectChains(e, info.Routes)
 	e.gauge(c.highWater, s.HighWater)
 	e.gauge(c.snapshotAge, max(0, now.Sub(s.Taken)).Seconds())
 }
 
 // collectNodes returns how many were left out.
-func (c *clusterCollector) collectNodes(e *emitter, s *node.Snapshot, now time.Time) int {
-	nodes := s.Nodes[:min(len(s.Nodes), maxSeries)]
-	for _, n := range nodes {
-		name, id := clean(n.Name), n.ID.String()
-		if n.ID != s.Self {
-			e.gauge(c.age, n.Age(now).Seconds(), name, id)
+func (c *clusterCollector) collectNodes(e *emitter, nodes roster, now time.Time) int {
+	kept := nodes.keep(maxSeries)
+	for _, n := range kept {
+		m := n.member
+		name, id := clean(m.Name), m.Node.ID.String()
+		if !m.Self {
+			e.gauge(c.age, m.Age(now).Seconds(), name, id)
 		}
-		e.gauge(c.lateness, n.Stats.SendLate.Seconds(), name, id)
+		e.gauge(c.lateness, m.Node.Stats.SendLate.Seconds(), name, id)
 	}
-	return len(s.Nodes) - len(nodes)
+	return len(nodes) - len(kept)
 }
 
 // collectMembers returns how many were left out.
-func (c *clusterCollector) collectMembers(e *emitter, rows []Row) int {
-	shown, omitted := 0, 0
-	for i := range rows {
-		r := &rows[i]
-		switch {
-		case r.Farm == "":
-		case shown == maxSeries:
-			omitted++
-		default:
-			shown++
-			c.collectMember(e, r)
-		}
+func (c *clusterCollector) collectMembers(e *emitter, members roster, now time.Time) int {
+	kept := members.keep(maxSeries)
+	for _, m := range kept {
+		r := m.row(now)
+		c.collectMember(e, &r)
 	}
-	return omitted
+	return len(members) - len(kept)
 }
 
 func (c *clusterCollector) collectMember(e *emitter, r *Row) {
@@ -149,7 +149,17 @@ func (c *clusterCollector) collectAgent(e *emitter, info Info) {
 	e.gauge(c.ready, truth(ownState(info.State) == Up))
 	e.gauge(c.warnings, float64(len(info.Warnings)))
 	e.gauge(c.unauthenticated, truth(info.Unauthenticated))
+	e.counter(c.lost, info.LogLost)
 	e.gauge(c.build, 1, clean(info.Version), clean(info.Build), runtime.Version())
+}
+
+func (c *clusterCollector) collectChains(e *emitter, routes []Route) {
+	for _, r := range routes {
+		for i, step := range r.Chain[:min(len(r.Chain), len(r.Dropped))] {
+			// With its number, since a chain may have the same step twice.
+			e.counter(c.dropped, r.Dropped[i], routeLabel(r.Name), strconv.Itoa(i+1)+" "+clean(step))
+		}
+	}
 }
 
 // emitter sends figures, each name and labels only once: a second one, made by a node that poses as another, would

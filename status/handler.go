@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ type Config struct {
 	Now func() time.Time
 }
 
-// NewHandler returns what answers at the prefix and everywhere below it:
+// NewHandler returns what answers at the prefix, with or without its last slash, and everywhere below it:
 //
 //	(nothing)   the page, ?refresh=5 for one that shows itself anew every five seconds
 //	view.json   the same as JSON
@@ -80,12 +81,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		say(w, http.StatusForbidden, why)
 		return
 	}
-	if r.URL.Path == strings.TrimSuffix(h.cfg.Prefix, "/") {
-		http.Redirect(w, r, h.cfg.Prefix, http.StatusMovedPermanently)
-		return
-	}
 	name, ok := strings.CutPrefix(r.URL.Path, h.cfg.Prefix)
 	show := h.below[name]
+	if r.URL.Path+"/" == h.cfg.Prefix {
+		show, ok = h.addSlash, true
+	}
 	switch {
 	case !ok || show == nil:
 		say(w, http.StatusNotFound, "There is nothing here. The page is at "+h.cfg.Prefix)
@@ -109,6 +109,12 @@ func (h *handler) refuse(r *http.Request) string {
 		}
 	}
 	return ""
+}
+
+// addSlash leads from the prefix without its last slash to the page: links on it are relative.
+func (h *handler) addSlash(w http.ResponseWriter, r *http.Request) {
+	to := url.URL{Path: h.cfg.Prefix, RawQuery: r.URL.RawQuery}
+	http.Redirect(w, r, to.String(), http.StatusFound)
 }
 
 func (h *handler) view(r *http.Request) View {

@@ -45,7 +45,9 @@ func TestWhatIsBelowThePrefix(t *testing.T) {
 		{"GET", "/backhand/page.js", 200, "text/javascript; charset=utf-8", "use strict"},
 		{"GET", "/backhand/icon.svg", 200, "image/svg+xml", "<svg"},
 		{"HEAD", "/backhand/", 200, "text/html; charset=utf-8", ""},
-		{"GET", "/backhand", 301, "text/html; charset=utf-8", "/backhand/"},
+		{"GET", "/backhand", 302, "text/html; charset=utf-8", "/backhand/"},
+		{"HEAD", "/backhand", 302, "text/html; charset=utf-8", ""},
+		{"POST", "/backhand", 405, "text/plain; charset=utf-8", "only be read"},
 		{"GET", "/backhand/page.html.tmpl", 404, "text/plain; charset=utf-8", "nothing here"},
 		{"GET", "/backhand/style.css/", 404, "text/plain; charset=utf-8", "nothing here"},
 		{"GET", "/backhand/../live", 404, "text/plain; charset=utf-8", "nothing here"},
@@ -72,6 +74,35 @@ func TestWhatIsBelowThePrefix(t *testing.T) {
 			}
 			if allow := w.Header().Get("Allow"); (allow == "GET, HEAD") != (tt.status == 405) {
 				t.Errorf("Allow: %q", allow)
+			}
+		})
+	}
+}
+
+func TestTheSlashAtTheEndIsAddedForThoseWhoMaySeeThePage(t *testing.T) {
+	tests := []struct {
+		name, prefix, from, target string
+		status                     int
+		location                   string
+	}{
+		{"the page is one slash further", "", "127.0.0.1:1234", "/backhand", 302, "/backhand/"},
+		{"the query is kept", "", "127.0.0.1:1234", "/backhand?refresh=5&x=%2F%3f", 302, "/backhand/?refresh=5&x=%2F%3f"},
+		{
+			"a query that would lead elsewhere stays a query", "", "127.0.0.1:1234",
+			"/backhand?//example.org/..", 302, "/backhand/?//example.org/..",
+		},
+		{"another prefix", "/ops/map/", "127.0.0.1:1234", "/ops/map?a", 302, "/ops/map/?a"},
+		{"a stranger learns of nothing", "", "192.0.2.7:1234", "/backhand?refresh=5", 403, ""},
+		{"what only begins like the prefix is nothing", "", "127.0.0.1:1234", "/backhander", 404, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := httptest.NewRequest("GET", tt.target, nil)
+			r.RemoteAddr = tt.from
+			w := httptest.NewRecorder()
+			NewHandler(Config{Prefix: tt.prefix, Source: seedSource, Now: fixed}).ServeHTTP(w, r)
+			if got := w.Header().Get("Location"); w.Code != tt.status || got != tt.location {
+				t.Errorf("%d to %q, want %d to %q", w.Code, got, tt.status, tt.location)
 			}
 		})
 	}

@@ -31,6 +31,7 @@ type Info struct {
 	Unauthenticated bool
 
 	Requests uint64 // that were answered since the start
+	LogLost  uint64 // lines of the access log that could not be written
 	Beats    Beats
 
 	// Viewer is the address of whoever is looking; the handler fills it in.
@@ -42,6 +43,7 @@ type Route struct {
 	Name      string // host, path and files, as [Observation.Route] has it
 	Farm      string
 	Chain     []string // its steps, as they stand in the file
+	Dropped   []uint64 // parallel to Chain: how many candidates each step dropped, see candidacy.Chain.Dropped
 	Sorts     bool     // some step orders by what all nodes hear alike, see candidacy.Chain.Sorts
 	WhenEmpty string   // what happens if the chain leaves nobody: self, any or 503
 	Requests  uint64   // that took this route since the start

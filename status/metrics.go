@@ -31,6 +31,15 @@ type Totals struct {
 
 // Metrics are the figures for Prometheus. They live in a registry of their own, so that several agents can run in one
 // process.
+//
+// The names are those that peers.md, section 1, suggests; the labels follow the glossary of package node instead:
+//
+//	path        route, since a host and files are part of it too
+//	peer        member where one is chosen, since physicals and we ourselves are no peers; node where beats are told of
+//	reason=mac  reason=seal, as the format of a beat has it
+//
+// A node's name is not trusted, so what is told of one node, or of it as a member, has its id as well; only the long-lived
+// backhand_decision_total has not.
 type Metrics struct {
 	registry *prometheus.Registry
 	series   *series

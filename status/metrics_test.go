@@ -149,6 +149,31 @@ func TestTooManyNamesShareOne(t *testing.T) {
 	}
 }
 
+func TestWhatEachStepDropped(t *testing.T) {
+	info := Info{LogLost: 7, Routes: []Route{
+		{Name: "/", Farm: "web", Chain: []string{"byAge 6", "byRandom", "byAge 6"}, Dropped: []uint64{5, 0, 2}},
+		{Name: "/", Farm: "web", Chain: []string{"byAge 6"}, Dropped: []uint64{9}}, // a second one makes no scrape fail
+		{Name: "/b\xff", Farm: "web", Chain: []string{"byHostname ^\"\xff"}, Dropped: []uint64{1, 2}},
+		{Name: "/c", Farm: "web", Chain: []string{"byRandom"}},
+	}}
+	var got []string
+	for line := range strings.Lines(scrape(t, newMetrics(func() (*node.Snapshot, Info) { return seedCluster(), info }, fixed))) {
+		if strings.HasPrefix(line, "backhand_chain_dropped_total{") || strings.HasPrefix(line, "backhand_access_log") {
+			got = append(got, strings.TrimSpace(line))
+		}
+	}
+	want := []string{
+		"backhand_access_log_lost_total 7",
+		`backhand_chain_dropped_total{route="/",step="1 byAge 6"} 5`,
+		`backhand_chain_dropped_total{route="/",step="2 byRandom"} 0`,
+		`backhand_chain_dropped_total{route="/",step="3 byAge 6"} 2`,
+		"backhand_chain_dropped_total{route=\"/b\ufffd\",step=\"1 byHostname ^\\\"\ufffd\"} 1",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestTotalsOfARoute(t *testing.T) {
 	m := seedMetrics()
 	m.Observe(Observation{Route: "/", Farm: "web", Status: 200})
@@ -209,9 +234,15 @@ func BenchmarkObserve(b *testing.B) {
 }
 
 func BenchmarkView(b *testing.B) {
-	s, info := seedCluster(), seedInfo()
-	b.ReportAllocs()
-	for b.Loop() {
-		_ = NewView(s, info, now)
+	for name, s := range map[string]*node.Snapshot{
+		"seed": seedCluster(), "crowd": snapshot(node.NewLiveSet(), crowd(16384, "web")),
+	} {
+		b.Run(name, func(b *testing.B) {
+			info := seedInfo()
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = NewView(s, info, now)
+			}
+		})
 	}
 }

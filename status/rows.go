@@ -9,7 +9,7 @@ import (
 
 // Row is a member: a node or a physical that serves a farm. A node that serves nothing has a row too, without a farm.
 type Row struct {
-	Entry     int    `json:"entry"` // from 0, which is this node if it announces anything
+	Entry     int    `json:"entry"` // from 0, which is this node if it announces anything; those that are left out count
 	Name      string `json:"name"`
 	ID        string `json:"id,omitempty"` // of the node
 	Zone      string `json:"zone,omitempty"`
@@ -67,83 +67,25 @@ type Service struct {
 	ServeTime   float64 `json:"serve_time_seconds"`
 }
 
-// newRows returns the nodes in the order of the snapshot, each with its farms by name, and then the physicals.
-func newRows(s *node.Snapshot, now time.Time) []Row {
-	serving := map[*node.Node][]Row{}
-	var physicals []Row
-	for _, f := range s.Farms {
-		for _, r := range farmRows(f, now) {
-			if r.Physical {
-				physicals = append(physicals, r.Row)
-			} else {
-				serving[r.node] = append(serving[r.node], r.Row)
-			}
-		}
-	}
-	rows := make([]Row, 0, len(s.Nodes)+len(physicals))
-	for _, n := range s.Nodes {
-		if serving[n] == nil {
-			rows = append(rows, idleRow(n, n.ID == s.Self, now))
-		}
-		rows = append(rows, serving[n]...)
-	}
-	rows = append(rows, physicals...)
-	for i := range rows {
-		rows[i].Entry = i
-	}
-	return rows
-}
-
-type farmRow struct {
-	Row
-	node *node.Node
-}
-
-// farmRows returns the rows of a farm's members. Counters that others go on counting are read only once, so that the
-// shares add up.
-func farmRows(f *node.Farm, now time.Time) []farmRow {
-	candidates := make(map[*node.Member]bool, len(f.Candidates))
-	for _, m := range f.Candidates {
-		candidates[m] = true
-	}
-	rows := make([]farmRow, 0, len(f.Members))
-	total := uint64(0)
-	for _, m := range f.Members {
-		r := memberRow(m, now)
-		r.Candidate = candidates[m]
-		total += r.Chosen
-		rows = append(rows, farmRow{Row: r, node: m.Node})
-	}
-	for i := range rows {
-		if total > 0 {
-			rows[i].Share = float64(rows[i].Chosen) / float64(total)
-		}
-	}
-	return rows
-}
-
-func memberRow(m *node.Member, now time.Time) Row {
+// row makes the row of an entry.
+func (e entry) row(now time.Time) Row {
+	m := e.member
 	r := Row{
-		Name: clean(m.Name), Farm: clean(m.Farm), Address: clean(m.HostPort()), Self: m.Self, Physical: m.Node == nil,
-		PutLast:     m.Live.Unreachable(now),
-		Outstanding: m.Live.Outstanding(), Chosen: m.Live.Chosen(), Failed: m.Live.Failed(), Refused: m.Live.Refused(),
+		Entry: e.number, Name: clean(m.Name), Farm: clean(m.Farm), Self: m.Self, Physical: m.Node == nil,
+		State: e.faults.state(), Why: e.faults.why(m, now), Candidate: e.farm.candidates[m], PutLast: e.faults&unreachable != 0,
+		Outstanding: m.Live.Outstanding(), Chosen: e.chosen, Share: e.share(), Failed: m.Live.Failed(), Refused: m.Live.Refused(),
 	}
-	if m.Node != nil {
-		r.fillNode(m.Node, m.Age(now))
+	if m.Node == nil {
+		r.Address = clean(m.HostPort())
+		if m.URL.Scheme == "https" {
+			r.Address = "https://" + r.Address
+		}
+		return r
+	}
+	r.fillNode(m.Node, m.Age(now))
+	if m.Farm != "" {
 		r.Service = newService(m.Service)
-	} else if m.URL.Scheme == "https" {
-		r.Address = "https://" + r.Address
 	}
-	r.State, r.Why = judge(m, now)
-	return r
-}
-
-// idleRow is the row of a node that serves nothing: a pure balancer.
-func idleRow(n *node.Node, self bool, now time.Time) Row {
-	m := &node.Member{Self: self, Node: n, Service: &node.Service{Ready: true}, Live: new(node.Live)}
-	r := Row{Name: clean(n.Name), Self: self}
-	r.fillNode(n, m.Age(now))
-	r.State, r.Why = judge(m, now)
 	return r
 }
 

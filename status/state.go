@@ -37,50 +37,102 @@ func silent(m *node.Member, now time.Time) bool {
 	return m.Node != nil && m.Age(now) > staleAfter*m.Node.Interval
 }
 
-// judge returns the state of a member and why it is not up. The worst of what is wrong gives the word, all of it the
+// faults are all that is wrong with a member, a bit for each. The lowest one gives the word for its state, all of them the
 // reason.
-func judge(m *node.Member, now time.Time) (State, string) {
-	state := Up
-	var why []string
-	wrong := func(s State, reason string) {
-		if state == Up {
-			state = s
-		}
-		why = append(why, reason)
-	}
-	quiet := silent(m, now)
-	if quiet && m.Node.State != node.Leaving {
-		wrong(Stale, "silent for "+span(m.Age(now).Seconds()))
-	}
-	if m.Node != nil {
-		switch m.Node.State {
-		case node.Up:
-		case node.Draining:
-			wrong(Draining, "takes no new requests")
-		case node.Leaving:
-			if quiet {
-				wrong(Left, "said that it would")
-			} else {
-				wrong(Leaving, "is about to stop")
-			}
-		default:
-			wrong(Unknown, "announces a state that this version does not know")
-		}
-		if !m.Service.Ready {
-			wrong(Down, originDown(m.Service.Why))
-		}
-	}
+type faults uint8
+
+const (
+	quiet faults = 1 << iota
+	draining
+	leaving
+	gone
+	unknown
+	originDown
+	unreachable
+)
+
+// judge returns what is wrong with a member.
+func judge(m *node.Member, now time.Time) faults {
+	var f faults
 	if m.Live.Unreachable(now) {
-		wrong(Unreachable, "the last connect failed")
+		f |= unreachable
 	}
-	return state, strings.Join(why, "; ")
+	if m.Node == nil {
+		return f
+	}
+	if !m.Service.Ready {
+		f |= originDown
+	}
+	if silent(m, now) {
+		if m.Node.State == node.Leaving {
+			return f | gone // in good order
+		}
+		f |= quiet
+	}
+	switch m.Node.State {
+	case node.Up:
+	case node.Draining:
+		f |= draining
+	case node.Leaving:
+		f |= leaving
+	default:
+		f |= unknown
+	}
+	return f
 }
 
-func originDown(why string) string {
-	if why == "" {
-		return "origin down"
+// state returns the word for the faults.
+func (f faults) state() State {
+	switch f & -f {
+	case 0:
+		return Up
+	case quiet:
+		return Stale
+	case draining:
+		return Draining
+	case leaving:
+		return Leaving
+	case gone:
+		return Left
+	case originDown:
+		return Down
+	case unreachable:
+		return Unreachable
 	}
-	return "origin down: " + clean(why)
+	return Unknown
+}
+
+// why returns all the faults of a member in words, or "" if it has none.
+func (f faults) why(m *node.Member, now time.Time) string {
+	var why []string
+	for bit := quiet; bit <= unreachable; bit <<= 1 {
+		if f&bit != 0 {
+			why = append(why, bit.reason(m, now))
+		}
+	}
+	return strings.Join(why, "; ")
+}
+
+// reason returns one fault in words.
+func (f faults) reason(m *node.Member, now time.Time) string {
+	switch f {
+	case quiet:
+		return "silent for " + span(m.Age(now).Seconds())
+	case draining:
+		return "takes no new requests"
+	case leaving:
+		return "is about to stop"
+	case gone:
+		return "said that it would"
+	case originDown:
+		if m.Service.Why != "" {
+			return "origin down: " + clean(m.Service.Why)
+		}
+		return "origin down"
+	case unreachable:
+		return "the last connect failed"
+	}
+	return "announces a state that this version does not know"
 }
 
 // ownState returns the word for what this agent says of itself.
@@ -95,22 +147,21 @@ func ownState(s node.State) State {
 }
 
 // countStates returns how many nodes and physicals are in each of the states that occur. One that serves several farms
-// counts once, as the worst of its rows.
-func countStates(rows []Row) []Count {
-	worst := map[string]int{} // node, or farm and name of a physical, to index in states
-	for i := range rows {
-		key := rows[i].ID
-		if rows[i].Physical {
-			key = rows[i].Farm + "/" + rows[i].Name
+// counts once, as the worst of its members.
+func countStates(all roster) []Count {
+	order := states()
+	n := make([]uint64, len(order))
+	worst := 0
+	for i := range all {
+		worst = max(worst, slices.Index(order, all[i].faults.state()))
+		at := all[i].member.Node
+		if at == nil || i+1 == len(all) || all[i+1].member.Node != at {
+			n[worst]++
+			worst = 0
 		}
-		worst[key] = max(worst[key], slices.Index(states(), rows[i].State))
-	}
-	n := map[int]uint64{}
-	for _, s := range worst {
-		n[s]++
 	}
 	out := []Count{}
-	for i, s := range states() {
+	for i, s := range order {
 		if n[i] > 0 {
 			out = append(out, Count{Name: string(s), N: n[i]})
 		}

@@ -59,7 +59,8 @@ type RouteView struct {
 	K *float64 `json:"k"`
 }
 
-// MaxRows is how many rows a View has at most: a page that no browser can show helps nobody.
+// MaxRows is how many rows a View has at most: a page that no browser can show helps nobody. Of more, it has those of this
+// node, of the physicals, of members that were handed a request and of those in farms that a route names, before all others.
 const MaxRows = 5000
 
 // herdK is the K from which on a chain that sorts by announced figures sends everybody to the same few members.
@@ -72,11 +73,10 @@ func NewView(s *node.Snapshot, info Info, now time.Time) View {
 		Now: now.Round(0), Snapshot: max(0, now.Sub(s.Taken)).Seconds(), Warnings: cleanAll(info.Warnings),
 		Requests: info.Requests, Beats: newBeats(info.Beats), HighWater: finite(s.HighWater), Nodes: len(s.Nodes),
 	}
-	v.Rows = newRows(s, now)
-	v.States, v.Physicals = countStates(v.Rows), countPhysicals(s)
-	if len(v.Rows) > MaxRows {
-		v.Rows, v.Omitted = v.Rows[:MaxRows], len(v.Rows)-MaxRows
-	}
+	all := newRoster(s, info.Routes, now)
+	kept := all.keep(MaxRows)
+	v.Rows, v.Omitted = kept.rows(now), len(all)-len(kept)
+	v.States, v.Physicals = countStates(all), all.physicals()
 	v.Routes = make([]RouteView, 0, len(info.Routes))
 	for _, r := range info.Routes {
 		rv := newRoute(r, s.Farm(r.Farm), now)
@@ -86,18 +86,6 @@ func NewView(s *node.Snapshot, info Info, now time.Time) View {
 		v.Routes = append(v.Routes, rv)
 	}
 	return v
-}
-
-func countPhysicals(s *node.Snapshot) int {
-	n := 0
-	for _, f := range s.Farms {
-		for _, m := range f.Members {
-			if m.Node == nil {
-				n++
-			}
-		}
-	}
-	return n
 }
 
 func newAgent(info Info, now time.Time) Agent {
