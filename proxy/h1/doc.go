@@ -10,13 +10,14 @@
 //
 // ErrIncomplete asks for more bytes: call again with the same message and what was added. Work that was done is not
 // done again, so a sender of single bytes costs no more than a fast one. If the buffer moved meanwhile, reading starts
-// over, so let buffers grow by doubling. A value whose parse came to an end, good or bad, starts afresh with the next
-// call; one that is given up half way must be Reset before it sees another message.
+// over, so let buffers grow by doubling, up to Limits.Head and a few bytes for empty lines. A value whose parse came to
+// an end, good or bad, starts afresh with the next call; one that is given up half way must be Reset before it sees
+// another message.
 //
 // # Strictness
 //
 // What RFC 9112 calls malformed or ambiguous is refused and never repaired. The verdict does not depend on how the bytes
-// were cut. Every verdict, with the section that asks for it, is a row of the tables in cases_test.go, which are the
+// were cut. Every verdict, with the section that asks for it, is a row of the table in cases_test.go, which is the
 // documentation and the test. A refusal is an *Error: the status to answer, a word for metrics that does not change, and
 // a sentence for people. After a refusal it is not known where the next message begins: close the connection.
 //
@@ -33,7 +34,8 @@
 //   - Content-Length may come once in a request. In a response it may be repeated with the same value; a comma list is
 //     refused in both. With Transfer-Encoding it is refused in both, as section 6.3 suggests.
 //   - The only transfer coding is chunked. In a request another one before it is 501, another one after it or
-//     instead of it is 400, as the body's end is then unknown; in a response each is 502.
+//     instead of it is 400, as the body's end is then unknown; in a response each is 502. Empty elements of that list are refused; of other
+//     lists they are skipped.
 //   - Field values may hold obs-text (0x80 to 0xFF) and tabs, and no other control characters than these.
 //   - Connection must not name Host or Content-Length: a message without them would be another one.
 //   - A status line may lack the space before an absent reason phrase: too many origins leave it out, and it has one

@@ -146,12 +146,9 @@ const (
 	InResponse
 )
 
-// err returns the error for a verdict that is not fine.
-func (d Direction) err(v verdict) error {
-	switch {
-	case v == incomplete:
-		return ErrIncomplete
-	case d == InResponse:
+// err returns the error for a verdict that is neither fine nor incomplete.
+func (d Direction) err(v verdict) *Error {
+	if d == InResponse {
 		return &responseErrors[v]
 	}
 	return &requestErrors[v]
@@ -160,8 +157,7 @@ func (d Direction) err(v verdict) error {
 // Reasons yields every error that a message of that direction can get, so that metrics can be made beforehand.
 func (d Direction) Reasons(yield func(*Error) bool) {
 	for v := incomplete + 1; v < verdicts; v++ {
-		e := d.err(v).(*Error)
-		if !yield(e) {
+		if !yield(d.err(v)) {
 			return
 		}
 	}

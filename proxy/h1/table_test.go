@@ -97,6 +97,7 @@ func inTwoParts(k kind, in []byte) string {
 // reader feeds one of the parsers, and says in words what came out.
 type reader struct {
 	kind     kind
+	limits   *Limits
 	request  Request
 	response Response
 	chunked  Chunked
@@ -120,7 +121,7 @@ var methods = map[kind]MethodID{answer: MethodGet, headAnswer: MethodHead, tunne
 func (r *reader) feed(in []byte, n int) string {
 	switch r.kind {
 	case request:
-		end, err := ParseRequest(in[:n], nil, &r.request)
+		end, err := ParseRequest(in[:n], r.limits, &r.request)
 		if err != nil {
 			return describeError(err)
 		}
@@ -131,7 +132,7 @@ func (r *reader) feed(in []byte, n int) string {
 	case requestBody, answerBody:
 		return r.feedChunked(in, n)
 	}
-	end, err := ParseResponse(in[:n], nil, methods[r.kind], &r.response)
+	end, err := ParseResponse(in[:n], r.limits, methods[r.kind], &r.response)
 	if err != nil {
 		return describeError(err)
 	}
@@ -204,6 +205,7 @@ func describeRequest(r *Request) string {
 	say(r.Framing == FramingLength, "%d bytes", r.Length)
 	say(r.Framing == FramingChunked, "chunked")
 	say(r.Minor == 0, "1.0")
+	say(r.Minor > 1, "minor version %d", r.Minor)
 	say(!r.Persistent(), "close after")
 	say(r.ExpectContinue, "waits for 100")
 	say(r.TETrailers, "takes trailers")

@@ -198,7 +198,10 @@ func validIPv6(b []byte) bool {
 			shortened, b = true, b[1:]
 		}
 	}
-	return groups == 8 || shortened && groups < 8
+	if shortened {
+		return groups < 8 // "::" stands for one group at least
+	}
+	return groups == 8
 }
 
 // validIPv4 reports whether b is four numbers from 0 to 255, without zeros in front.
