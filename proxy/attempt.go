@@ -124,6 +124,8 @@ type handover struct {
 	addr    string // host:port
 	start   time.Time
 	ended   bool
+
+	unserved bool // the request never reached the member
 }
 
 func (x *exchange) newHandover(d *decision) *handover {
@@ -162,6 +164,9 @@ func (x *exchange) handOver(d *decision, out *http.Request) (*http.Response, err
 	if r := ho.refusal(res); r != proxied {
 		return nil, ho.sentBack(res, r)
 	}
+	if ho.toAgent {
+		x.h.doubts.clear(ho.member.Node.ID)
+	}
 	x.out.Wait = x.h.cfg.Now().Sub(x.out.Start)
 	return ho.receive(res)
 }
@@ -189,8 +194,7 @@ func (ho *handover) end(result node.Result, fault bool) {
 	}
 	if ho.origin != nil {
 		now := ho.x.h.cfg.Now()
-		// A request that never reached the origin was not served.
-		forPeer := ho.x.hop != nil && !(fault && result == node.GaveUp)
+		forPeer := ho.x.hop != nil && !ho.unserved
 		ho.origin.Meter.End(now, result, now.Sub(ho.start), forPeer)
 	}
 }
@@ -200,7 +204,11 @@ func (ho *handover) fail(r reason) {
 	switch r {
 	case clientGone, clientSlow, badBody, refusedTooLate:
 		ho.end(node.GaveUp, false)
+	case noResources:
+		ho.unserved = true
+		ho.end(node.GaveUp, false)
 	case notConnected, connectTimeout:
+		ho.unserved = true
 		ho.end(node.GaveUp, true)
 	default:
 		ho.end(node.Failed, true)
@@ -235,10 +243,16 @@ func (ho *handover) refusal(res *http.Response) reason {
 	return proxied
 }
 
+// refusalBody is how long the body of a refusal is waited for.
+const refusalBody = 100 * time.Millisecond
+
 // sentBack counts a refusal, which is no attempt and no error.
 func (ho *handover) sentBack(res *http.Response, r reason) error {
 	if 0 <= res.ContentLength && res.ContentLength <= 4096 {
-		_, _ = io.Copy(io.Discard, res.Body) // so that the connection can be used again
+		// Read, so that the connection can be used again; if it does not come at once, that is not worth the wait.
+		late := time.AfterFunc(refusalBody, func() { _ = res.Body.Close() })
+		_, _ = io.Copy(io.Discard, res.Body)
+		late.Stop()
 	}
 	_ = res.Body.Close()
 	x := ho.x
@@ -249,22 +263,9 @@ func (ho *handover) sentBack(res *http.Response, r reason) error {
 	}
 	ho.end(node.GaveUp, false)
 	if r == membersDisbelieve {
-		x.h.warnDisbelief(ho.member)
+		x.h.disbelieved(ho.member)
 	}
 	return becausef(r, "%s sent the request back: %s", ho.addr, res.Header.Get(fieldRefused))
-}
-
-// warnDisbelief logs that a node does not believe our hops, at most once a minute: it is a mistake in its file or in
-// ours, which no outcome shows while other nodes take the requests.
-func (h *Handler) warnDisbelief(m *node.Member) {
-	now, before := h.cfg.Now().Unix(), h.warned.Load()
-	if now-before < 60 || !h.warned.CompareAndSwap(before, now) {
-		return
-	}
-	h.cfg.Log.Warn(
-		"a node does not believe that we are a node of its cluster: see gossip.accept there, and node.address here",
-		"node", m.Name, "address", m.HostPort(),
-	)
 }
 
 // judge finds out whose fault it is that there was no answer.
@@ -279,6 +280,9 @@ func (x *exchange) judge(err error) error {
 		return err
 	}
 	if d, ok := errors.AsType[*dialError](err); ok {
+		if lacksResources(err) {
+			return because(noResources, err)
+		}
 		if d.Timeout() {
 			return because(connectTimeout, err)
 		}

@@ -2,12 +2,16 @@ package proxy
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,6 +88,55 @@ func TestConnectionsThatCannotBeMade(t *testing.T) {
 			}
 		}
 	})
+}
+
+// That this host has nothing left to dial with says nothing of the members, nor of our own origin.
+func TestConnectionsForWhichThereIsNothingLeft(t *testing.T) {
+	for _, lack := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM} {
+		inLab(t, func(t *testing.T, l *lab) {
+			l.addNode("front", frontAddr, "own")
+			l.addNode("one", "10.0.0.2:80", "web")
+			l.addNode("two", "10.0.0.3:80", "web")
+			own := origin("own", "127.0.0.1:8080")
+			blamed := 0
+			own.ConnectFailed = func() { blamed++ }
+			h := l.agent("front", frontAddr, &Site{Origins: []*Origin{own}, Routes: l.routes(
+				Route{Path: "/", Farm: "web", Chain: l.chain("order one two")},
+				Route{Path: "/own", Farm: "own", Chain: l.chain("order front")},
+			)})
+			dials := 0
+			h.cfg.Dial = func(context.Context, netip.Addr, string) (net.Conn, error) {
+				dials++
+				return nil, &net.OpError{Op: "dial", Err: lack}
+			}
+			h.SetSite(&Site{Origins: []*Origin{own}, Routes: h.site.Load().Routes, Connect: time.Minute}) // dials anew
+			for i, target := range []string{"/", "/own"} {
+				got := l.get(target)
+				if got.StatusCode != 503 || got.Header.Get("Retry-After") != "1" || !strings.Contains(got.body, "nothing left") {
+					t.Errorf("%v: %s: %d %q", lack, target, got.StatusCode, got.body)
+				}
+				if o := l.outcome(); o.Reason != "resources" || o.Attempts != 1 || dials != i+1 || !errors.Is(o.Err, lack) {
+					t.Errorf("%v: %s: %q after %d attempts and %d dials, %v", lack, target, o.Reason, o.Attempts, dials, o.Err)
+				}
+			}
+			// The agent before us may know another member.
+			hopField := "Backhand-Hop: " + hop{idOf("one"), "own", netip.MustParseAddr(clientAddr), "http"}.String()
+			got := l.sendTo(frontAddr, "10.0.0.2", request("GET", "/own", hopField))
+			if got.StatusCode != 503 || got.Header.Get("Backhand-Refused") != "busy" {
+				t.Errorf("%v: on a hop: %d, refused %q", lack, got.StatusCode, got.Header.Get("Backhand-Refused"))
+			}
+			time.Sleep(time.Second)
+			var m node.Service
+			if own.Meter.Read(&m, time.Now()); m.Errors != 0 || m.InFlight != 0 || m.Served != 0 || m.Refusals != 1 || blamed != 0 {
+				t.Errorf("%v: the meter says %+v, the origin was blamed %d times", lack, m, blamed)
+			}
+			for farm, name := range map[string]string{"web": "one", "own": "front"} {
+				if live := l.liveOf(farm, name); live.Failed() != 0 || live.Outstanding() != 0 || live.Unreachable(time.Now()) {
+					t.Errorf("%v: %s: failed %d, outstanding %d", lack, name, live.Failed(), live.Outstanding())
+				}
+			}
+		})
+	}
 }
 
 func TestRefusals(t *testing.T) {
@@ -332,6 +385,9 @@ func TestExplainIsTheChoice(t *testing.T) {
 		if len(seen) < 4 {
 			t.Errorf("40 seeds chose only %v", seen)
 		}
+		l.nodes[1].Name = "dr\u009b\u202eains\n\xff\u00e9"
+		snap := l.snapshot("front")
+		h.cfg.Snapshot = func() *node.Snapshot { return snap }
 		e := h.Explain(Question{Host: "EXAMPLE.com:80", Target: "/a?b", Header: http.Header{"Cookie": {"x=y; who=p4"}}})
 		names := func(list []Mark) string {
 			s := ""
@@ -346,6 +402,9 @@ func TestExplainIsTheChoice(t *testing.T) {
 		}
 		if names(e.Candidates) != "p1 p2 p3 p4 p5 p6 p7 p0 " || names(e.PutLast) != "p0 " || e.Host != "example.com" || e.Path != "/a" {
 			t.Errorf("candidates %s, put last %s, host %s, path %s", names(e.Candidates), names(e.PutLast), e.Host, e.Path)
+		}
+		if e.Unfit[1].Name != "dr\ufffd\ufffdains\ufffd\ufffd\u00e9" {
+			t.Errorf("a name that does not print is shown as %q", e.Unfit[1].Name)
 		}
 		if len(e.Unfit) != 2 || e.Unfit[0].Note != "origin down: HTTP 500" || e.Unfit[1].Note != "draining" {
 			t.Errorf("unfit: %+v", e.Unfit)

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
+	"syscall"
 	"time"
 )
 
@@ -90,6 +92,14 @@ func (e *dialError) Timeout() bool {
 	return ok && n.Timeout() || errors.Is(e.err, context.DeadlineExceeded)
 }
 
+// lacksResources reports whether a connection could not be made for want of something on this host, so that it says
+// nothing of the member: file descriptors, of ours or of all processes; an address or port to dial from; memory.
+func lacksResources(err error) bool {
+	return slices.ContainsFunc([]syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM,
+	}, func(e syscall.Errno) bool { return errors.Is(err, e) })
+}
+
 func (d *dialer) plain(ctx context.Context, _, addr string) (net.Conn, error) {
 	return d.connect(ctx, addr, func(_ context.Context, c net.Conn) (net.Conn, error) { return c, nil })
 }
@@ -122,7 +132,7 @@ func (d *dialer) connect(
 			_ = raw.Close()
 		}
 	}
-	if ho, ok := ctx.Value(handoverKey{}).(*handover); ok && ctx.Err() == nil {
+	if ho, ok := ctx.Value(handoverKey{}).(*handover); ok && ctx.Err() == nil && !lacksResources(err) {
 		ho.dialled(err)
 	}
 	if err != nil {

@@ -8,6 +8,7 @@
 //	route.go      host, path and file pattern, mapped to farm and chain
 //	choose.go     candidates, chain, when_empty: who gets the request
 //	attempt.go    handing it over; whether another member may be asked
+//	doubts.go     which nodes do not believe our hops, and when that is worth a warning
 //	outcome.go    what became of it, told once, when its last byte was passed on
 //
 // What is said to whom is in forwarded.go (X-Forwarded-*, Forwarded), via.go and fields.go; the sentences that clients
@@ -19,16 +20,36 @@
 //   - A route's path matches with and without a slash at its end: "/app/" is "/app". A file pattern may match any
 //     segment of the path, so that "*.php" matches /index.php/news.
 //   - A path that holds a "#" is refused (400): it is none, and readers differ on it.
-//   - The status path counts as a route where the two readings of a path are compared.
+//   - The status path counts as a route where the readings of a path are compared. It is handed to the status page
+//     without its last slash too: who may see the page is asked before anybody is redirected to it.
+//   - Besides the path as it came and as it is normalised there is a third reading, of those to whom "\" is a slash, and
+//     several slashes one: "//intern/x" must not lead round the route of /intern. If it takes another route, the answer
+//     is 400. What is encoded (%2F, %5C) stays encoded in it, too.
+//   - Parameters of a segment are a part of it: "/intern;a/x" is not below /intern. An origin that cuts them off (Java
+//     servlets) must not rely on a route to fence anything off.
+//   - A target in absolute form is taken with http and https only, and not without a host; else the answer is 400.
 //   - when_empty "any" takes one of the reachable candidates at random: the first would always be the same.
 //     "self" tries the own origin even if its check says that it is down; the default does so only if it is up.
-//   - A node that does not believe our hop (421) is passed over like one that refuses, and named in the log.
+//   - A node that does not believe our hop (421) is passed over like one that refuses. It is named in the log if it does
+//     so again after more than two of its intervals and took nothing from us meanwhile: one that has just started knows
+//     nobody yet.
+//   - If this host lacks what a connection needs (file descriptors, ports, memory), the answer is 503 with Retry-After,
+//     and on a hop a refusal (busy). No other member is tried, and none is blamed: it would fail just so.
+//   - The body of a refusal is waited for 100 ms, so that its connection can be used again; then it is closed.
+//   - A refusal, and any response, is acted on while the client pauses in its body. A connection on which the response
+//     came before the end of the request's body is closed afterwards, unless the rest came meanwhile.
+//   - A client that sends nothing of its body for 60 s gets 408, and one that takes nothing of a response for 60 s is
+//     cut off; upgraded connections may be silent. Of a body that nobody wants the rest may take 5 s.
 //   - If nobody is left since connections failed, the answer is 502 (504 if the last timed out); since members
 //     refused, or since the chain left nobody, 503 with Retry-After.
 //   - A sender of hops is believed for a minute (or six of its intervals) after its last beat: beats may be lost where
 //     TCP is well, and a front that is leaving still hands on what it has accepted.
 //   - From a proxy in trusted_proxies that sends both X-Forwarded-For and Forwarded, which name different clients, the
 //     former is believed and the latter made anew: an origin must see one client address, whichever field it reads.
+//   - X-Real-IP, Client-IP and True-Client-IP are treated like X-Forwarded-For: of a client they are removed, of a proxy
+//     in trusted_proxies and over a hop they pass. We send none ourselves.
+//   - Trailers for framing, routing, authentication, request modifiers, response control or the form of the body (RFC
+//     9110, section 6.5.1) are removed in both directions, announced or not.
 //   - Fields whose names differ from ours only by underscores are removed with them, since CGI cannot tell them apart.
 //   - Idle connections to origins and physicals are kept for 4 s, less than the 5 s of Apache's default
 //     KeepAliveTimeout, so that hardly a request meets a connection that is just being closed.

@@ -27,6 +27,7 @@ const (
 	membersRefused
 	membersDisbelieve
 	refusedTooLate
+	noResources
 	notConnected
 	connectTimeout
 	closedEarly
@@ -78,6 +79,8 @@ var answers = [reasons]struct {
 	refusedTooLate: {"late", http.StatusServiceUnavailable, "The member of the farm {farm} that was asked refused, " +
 		"after a part of the body was sent that is too long to be sent again."},
 
+	noResources: {"resources", http.StatusServiceUnavailable, "This server has nothing left to make a connection " +
+		"with: no file descriptor, no port, no memory."},
 	notConnected: {"connect", http.StatusBadGateway, "No member of the farm {farm} that was asked " +
 		"could be connected to."},
 	connectTimeout: {"connect_timeout", http.StatusGatewayTimeout, "No member of the farm {farm} that " +
@@ -134,7 +137,7 @@ func answer(w http.ResponseWriter, r reason, farm string) {
 	case originRefuses:
 		h.Set(fieldRefused, refusedOrigin)
 		h.Set("Retry-After", "1")
-	case nobodyLeft, membersRefused, refusedTooLate:
+	case nobodyLeft, membersRefused, refusedTooLate, noResources:
 		h.Set("Retry-After", "1")
 	case badMethod, generalOptions:
 		h.Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")

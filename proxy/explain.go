@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"backhand/candidacy"
 	"backhand/gossip/node"
@@ -56,7 +58,7 @@ type Stage struct {
 
 // Mark is a member, and what is to be said of it.
 type Mark struct {
-	Name    string `json:"name"`    // from a node it is not trusted
+	Name    string `json:"name"`    // from a node it is not trusted, but what does not print is replaced by U+FFFD
 	Address string `json:"address"` // host:port
 	Self    bool   `json:"self,omitempty"`
 	Note    string `json:"note,omitempty"`
@@ -74,7 +76,7 @@ func (h *Handler) Explain(q Question) Explanation {
 	if s.isStatus(e.Path) {
 		return e.answered(statusPage)
 	}
-	rt, err := s.findRoute(e.Host, rawReading(raw), e.Path)
+	rt, err := s.findRoute(e.Host, raw, e.Path)
 	switch {
 	case err != nil:
 		return e.answered(reasonOf(err))
@@ -176,5 +178,16 @@ func marks(in []candidacy.Mark) []Mark {
 }
 
 func mark(m *node.Member, note string) Mark {
-	return Mark{Name: m.Name, Address: m.HostPort(), Self: m.Self, Note: note}
+	return Mark{Name: printable(m.Name), Address: printable(m.HostPort()), Self: m.Self, Note: printable(note)}
+}
+
+// printable returns a text, of which a part may come from a beat, with U+FFFD for what does not print: control
+// characters, marks that turn the direction of writing.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return utf8.RuneError
+	}, s)
 }

@@ -61,11 +61,48 @@ const ourFields = "backhand-"
 // underscores.
 func removeForwarded(h http.Header, keep bool) {
 	for name := range h {
-		ours := hasPrefix(name, "x-forwarded-") || hasPrefix(name, "forwarded") && len(name) == len("forwarded")
-		if ours && (!keep || strings.Contains(name, "_")) {
+		plain := strings.ReplaceAll(strings.ToLower(name), "_", "-")
+		if saysClient(plain) && (!keep || strings.Contains(name, "_")) {
 			delete(h, name)
 		}
 	}
+}
+
+// saysClient reports whether proxies say in that field who the client is.
+func saysClient(name string) bool {
+	switch name {
+	case "forwarded", "x-real-ip", "client-ip", "true-client-ip":
+		return true
+	}
+	return hasPrefix(name, "x-forwarded-")
+}
+
+// removeUntrusted removes from trailers what counts only in a head, if at all: fields for framing, routing,
+// authentication, request modifiers and response controls, and such as say what a body is (RFC 9110, section 6.5.1).
+// Who merges trailers into the head would else take them for what was checked there. Digests of the body are meant to
+// come behind it (RFC 9530).
+func removeUntrusted(trailer http.Header) {
+	removePrefixed(trailer, ourFields)
+	removeForwarded(trailer, false)
+	for name := range trailer {
+		plain := strings.ReplaceAll(strings.ToLower(name), "_", "-")
+		if isHeadOnly(plain) {
+			delete(trailer, name)
+		}
+	}
+}
+
+func isHeadOnly(name string) bool {
+	switch name {
+	case "host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "via",
+		"authorization", "www-authenticate", "authentication-info", "cookie", "set-cookie",
+		"cache-control", "expect", "max-forwards", "pragma", "range", "idempotency-key", "x-idempotency-key",
+		"accept-ranges", "age", "alt-svc", "date", "expires", "location", "refresh", "retry-after", "vary", "warning":
+		return true
+	case "content-digest":
+		return false
+	}
+	return hasPrefix(name, "proxy-") || hasPrefix(name, "if-") || hasPrefix(name, "content-")
 }
 
 // upgrade returns the protocol that the client asks to switch to, if we let it: only WebSocket. Of others nobody knows

@@ -53,6 +53,43 @@ func TestMaxForwards(t *testing.T) {
 	})
 }
 
+// What counts only in a head does not come in by a trailer, announced or not, in either direction.
+func TestTrailersThatAreForHeads(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		l.addPhysical("web", "p", "http://127.0.0.1:8080")
+		all := []string{
+			"Authorization", "Cookie", "Set-Cookie", "Content-Type", "content_encoding", "Host", "Proxy-Authorization", "If-Match", "Expect",
+			"Max-Forwards", "Range", "Age", "Date", "Location", "Vary", "Cache-Control", "X-Real-IP", "X-Forwarded-For", "Via", "Backhand-Load",
+		}
+		want := http.Header{"Content-Digest": {"d"}, "Etag": {"e"}, "Grpc-Status": {"0"}}
+		l.serve("127.0.0.1:8080", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			if d := cmp.Diff(want, r.Trailer); d != "" {
+				t.Errorf("the origin sees trailers (-want +got):\n%s", d)
+			}
+			w.Header().Set("Trailer", "Set-Cookie, ETag")
+			_, _ = io.WriteString(w, "x")
+			for _, name := range all {
+				w.Header().Set(http.TrailerPrefix+name, "late")
+			}
+			for name, v := range want {
+				w.Header()[http.TrailerPrefix+name] = v
+			}
+		}))
+		l.agent("front", frontAddr, l.toWeb())
+		late := "Content-Length: 7\nContent-Digest: d\nETag: e\nGrpc-Status: 0\n"
+		for _, name := range all {
+			late += name + ": late\n"
+		}
+		for _, announced := range []string{"", "Trailer: Cookie, Authorization, ETag\n"} {
+			got := l.send("POST / HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\n" + announced + "\n3\nabc\n0\n" + late + "\n")
+			if d := cmp.Diff(want, got.Trailer); d != "" {
+				t.Errorf("the client sees trailers (-want +got):\n%s", d)
+			}
+		}
+	})
+}
+
 func TestBodyFaults(t *testing.T) {
 	for _, tc := range []struct {
 		err  error

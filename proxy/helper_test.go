@@ -123,6 +123,7 @@ type lab struct {
 func inLab(t *testing.T, f func(t *testing.T, l *lab)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
+		t.Cleanup(func() { time.Sleep(time.Second) }) // net/http waits half a second where it closes before all was read
 		f(t, &lab{t: t, net: newMemNet(), reg: testRegistry(), live: node.NewLiveSet(), handler: map[string]*Handler{}})
 	})
 }

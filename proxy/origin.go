@@ -45,6 +45,7 @@ const (
 	defaultTries        = 3
 	defaultConnect      = time.Second
 	defaultResponseHead = time.Minute
+	defaultClientIdle   = time.Minute
 )
 
 func newSite(s *Site) *site {
@@ -52,6 +53,7 @@ func newSite(s *Site) *site {
 	st.Tries = cmp.Or(s.Tries, defaultTries)
 	st.Connect = cmp.Or(s.Connect, defaultConnect)
 	st.ResponseHead = cmp.Or(s.ResponseHead, defaultResponseHead)
+	st.ClientIdle = cmp.Or(s.ClientIdle, defaultClientIdle)
 	for _, o := range s.Origins {
 		if o.Default || len(s.Origins) == 1 {
 			st.fallback = o

@@ -8,14 +8,17 @@ import (
 const upperHex = "0123456789ABCDEF"
 
 // target splits a request's target, as it came, into path and query. Of the absolute form (RFC 9112, section 3.2.2) the
-// host is left away. ok is false for what names no path.
+// host is left away. ok is false for what names no path, or another scheme than http and https.
 func target(s string) (path, query string, ok bool) {
 	if !strings.HasPrefix(s, "/") {
-		_, rest, found := strings.Cut(s, "://")
-		if !found {
+		scheme, rest, found := strings.Cut(s, "://")
+		if !found || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
 			return "", "", false
 		}
 		i := strings.IndexAny(rest, "/?")
+		if i == 0 || rest == "" {
+			return "", "", false // without host (RFC 9110, section 4.2.1)
+		}
 		if i < 0 {
 			return "/", "", true
 		}
@@ -45,6 +48,29 @@ func normalReading(path string) string {
 	}
 	return removeDots(recode(path, true))
 }
+
+// mergedReading returns the path as those read it to whom a backslash is a slash, and several slashes one; then as
+// normalReading. For a path without such it is what normalReading returns.
+func mergedReading(path string) string {
+	if strings.IndexByte(path, '\\') < 0 && !strings.Contains(path, "//") {
+		return normalReading(path)
+	}
+	b := make([]byte, 0, len(path))
+	for i := range len(path) {
+		c := path[i]
+		if c == '\\' {
+			c = '/'
+		}
+		if c == '/' && len(b) > 0 && b[len(b)-1] == '/' {
+			continue
+		}
+		b = append(b, c)
+	}
+	return normalReading(string(b))
+}
+
+// otherReadings returns how a path may be read besides as normalReading has it.
+func otherReadings(path string) [2]string { return [2]string{rawReading(path), mergedReading(path)} }
 
 // isPlain reports whether the path needs no work; that of nearly every request is so.
 func isPlain(path string, dots bool) bool {

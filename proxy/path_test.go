@@ -22,6 +22,12 @@ func TestTarget(t *testing.T) {
 		{"/a#b", "/a#b", "", false},
 		{"*", "", "", false},
 		{"host:80", "", "", false},
+		{"HTTPS://host/a", "/a", "", true},
+		{"x:/foo://h/app", "", "", false},
+		{"ftp://host/a", "", "", false},
+		{"://host/a", "", "", false},
+		{"http:///a", "", "", false},
+		{"http://", "", "", false},
 	} {
 		path, query, ok := target(tc.in)
 		if ok != tc.ok || ok && (path != tc.path || query != tc.query) {
@@ -58,8 +64,26 @@ func TestReadings(t *testing.T) {
 	}
 }
 
+func TestMergedReading(t *testing.T) {
+	for _, tc := range []struct{ in, want string }{
+		{"/a/b", "/a/b"},
+		{"//a///b//", "/a/b/"},
+		{"/a\\b/\\c", "/a/b/c"},
+		{"\\a", "/a"},
+		{"/a//../b", "/b"},
+		{"/a/..//b", "/b"},
+		{"/a%2F%5C%2e%2e//b", "/a%2F%5C../b"},
+		{"/a/%2e%2e//b", "/b"},
+		{"/a;x//b", "/a;x/b"},
+	} {
+		if got := mergedReading(tc.in); got != tc.want {
+			t.Errorf("mergedReading(%q) = %q, want %q", tc.in, got, tc.want)
+		}
+	}
+}
+
 func FuzzReadings(f *testing.F) {
-	for _, s := range []string{"/", "/a/../b", "/%2e%2e/%2F", "/a//./..", "/%", "/\xff|", "/.%2e/.", "/a/...", "//x/../"} {
+	for _, s := range []string{"/", "/a/../b", "/%2e%2e/%2F", "/a//./..", "/%", "/\xff|", "/.%2e/.", "/a/...", "//x/../", "/\\x//.."} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -73,6 +97,10 @@ func FuzzReadings(f *testing.F) {
 		}
 		if again := normalReading(rawReading(path)); again != n {
 			t.Errorf("normalReading of the raw reading of %q = %q, want %q", path, again, n)
+		}
+		merged := mergedReading(path)
+		if again := mergedReading(merged); again != merged || strings.Contains(merged, "//") {
+			t.Errorf("mergedReading(%q) = %q, and of that %q", path, merged, again)
 		}
 		for i, seg := range strings.Split(n, "/") {
 			if seg == "." || seg == ".." || i == 0 && seg != "" {

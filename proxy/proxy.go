@@ -46,7 +46,7 @@ type Site struct {
 	Origins []*Origin // this host's own, at most one a farm
 
 	// StatusPath begins and ends with a slash. What is below it is answered by Status before any route is looked for,
-	// and never handed on. "" or a nil Status: nothing is.
+	// and never handed on; so is the path without the slash at its end. "" or a nil Status: nothing is.
 	StatusPath string
 	Status     http.Handler
 
@@ -55,6 +55,9 @@ type Site struct {
 	Tries        int           // members that a request is offered to at most, and that may refuse it. Default 3
 	Connect      time.Duration // to make a connection, TLS included. Default 1 s
 	ResponseHead time.Duration // from the request's last byte to the response's head. Default 60 s
+	// ClientIdle is how long a client may send nothing of a body that it announced, and how long it may take over each
+	// part of a response, of at most 32 KiB. Not of upgraded connections. Default 60 s
+	ClientIdle time.Duration
 }
 
 // Handler is the http.Handler of an agent's listeners. It starts no goroutine of its own.
@@ -64,7 +67,7 @@ type Handler struct {
 	pool     sync.Pool // of *scratch
 	proxy    *httputil.ReverseProxy
 	inFlight inFlight
-	warned   atomic.Int64 // when a warning was last logged, in Unix seconds
+	doubts   doubts
 }
 
 // New returns a handler.
@@ -148,7 +151,9 @@ type exchange struct {
 
 func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	x := &exchange{h: h, site: h.site.Load(), in: r, peer: peerOf(r), body: newBody(r)}
-	x.w = &responseWriter{ResponseWriter: w, x: x}
+	x.w = x.newResponseWriter(w)
+	x.body.idle, x.body.control = x.site.ClientIdle, x.w.control
+	x.body.renew(x.body.idle) // net/http reads what we do not
 	x.client.Client = x.peer
 	x.out = &Outcome{
 		Start: h.cfg.Now(), Client: x.peer, Method: r.Method, Target: r.RequestURI, Proto: r.Proto,
@@ -169,13 +174,10 @@ func (x *exchange) admit() error {
 	if x.raw, x.query, ok = target(x.in.RequestURI); !ok {
 		return because(badTarget, nil)
 	}
-	reading := rawReading(x.raw)
 	x.path = normalReading(x.raw)
-	if x.isStatus = x.site.isStatus(x.path); x.isStatus != x.site.isStatus(reading) {
-		return becausef(badReadings, "%q is, or is not, the status page", x.raw)
-	}
-	if x.isStatus {
-		return nil
+	var err error
+	if x.isStatus, err = x.site.findStatus(x.raw, x.path); err != nil || x.isStatus {
+		return err
 	}
 	if viaNames(x.in.Header["Via"], pseudonym(x.h.cfg.Self)) {
 		return because(loop, nil)
@@ -185,7 +187,7 @@ func (x *exchange) admit() error {
 	}
 	x.client = forwardingOf(x.in, x.peer, x.site.Trusted)
 	x.out.Client = x.client.Client
-	return x.findRoute(reading)
+	return x.findRoute()
 }
 
 func (x *exchange) admitHop(lines []string) error {
@@ -202,8 +204,8 @@ func (x *exchange) admitHop(lines []string) error {
 	return nil
 }
 
-func (x *exchange) findRoute(reading string) error {
-	rt, err := x.site.findRoute(hostName(x.in.Host), reading, x.path)
+func (x *exchange) findRoute() error {
+	rt, err := x.site.findRoute(hostName(x.in.Host), x.raw, x.path)
 	if err != nil {
 		return err
 	}
@@ -221,16 +223,30 @@ func (x *exchange) findRoute(reading string) error {
 	return nil
 }
 
-// findRoute returns the route of a path, nil if our own origin serves it without one.
-func (s *site) findRoute(host, reading, normal string) (*route, error) {
+// findRoute returns the route of a path, nil if our own origin serves it without one. The other readings must take the
+// same: whoever serves the request may read it so.
+func (s *site) findRoute(host, raw, normal string) (*route, error) {
 	rt := s.Routes.find(host, normal)
-	if reading != normal && s.Routes.find(host, reading) != rt {
-		return nil, becausef(badReadings, "%q", reading)
+	for _, other := range otherReadings(raw) {
+		if other != normal && s.Routes.find(host, other) != rt {
+			return nil, becausef(badReadings, "%q, which may be read as %q", raw, other)
+		}
 	}
 	if rt == nil && s.fallback == nil {
 		return nil, becausef(noRoute, "host %q, path %q", host, normal)
 	}
 	return rt, nil
+}
+
+// findStatus reports whether the path belongs to the status page, in all its readings.
+func (s *site) findStatus(raw, normal string) (bool, error) {
+	is := s.isStatus(normal)
+	for _, other := range otherReadings(raw) {
+		if s.isStatus(other) != is {
+			return false, becausef(badReadings, "%q is, or is not, the status page", raw)
+		}
+	}
+	return is, nil
 }
 
 // isStatus reports whether the path belongs to the status page, with or without the slash at its end.
@@ -243,14 +259,6 @@ func (s *site) isStatus(path string) bool {
 
 func (x *exchange) serveStatus() {
 	x.reason = statusPage
-	if x.path+"/" == x.site.StatusPath {
-		u := x.site.StatusPath
-		if x.query != "" {
-			u += "?" + x.query
-		}
-		http.Redirect(x.w, x.in, u, http.StatusFound)
-		return
-	}
 	x.site.Status.ServeHTTP(x.w, x.in)
 }
 
@@ -264,13 +272,35 @@ func (x *exchange) fail(err error) {
 		panic(http.ErrAbortHandler)
 	}
 	if x.w.status == 0 {
+		x.endBody()
+		if x.hop != nil && x.reason == noResources {
+			x.refuseBusy()
+		}
 		answer(x.w, x.reason, x.out.Farm)
+	}
+}
+
+// refuseBusy sends a request that came over a hop back, so that the agent before us asks another member.
+func (x *exchange) refuseBusy() {
+	x.w.Header().Set(fieldRefused, refusedBusy)
+	if o := x.site.origin(x.hop.Farm); o != nil {
+		o.Meter.Refuse()
+	}
+}
+
+// endBody says that nobody wants more of the request's body.
+func (x *exchange) endBody() {
+	if more := x.body.stop(); more {
+		x.w.closeAfter()
 	}
 }
 
 // end tells the outcome.
 func (x *exchange) end() {
-	x.body.stop()
+	x.endBody()
+	if x.tunnel == nil {
+		x.w.renewFor(linger + x.site.ClientIdle) // net/http reads the rest of the body, and writes that of the response
+	}
 	o := x.out
 	o.Took = x.h.cfg.Now().Sub(o.Start)
 	o.Status, o.Bytes = x.w.status, x.w.bytes
@@ -278,7 +308,8 @@ func (x *exchange) end() {
 		o.Bytes = x.tunnel.read.Load()
 	}
 	if o.Err == nil && x.w.err != nil {
-		x.reason, o.Err = clientGone, because(clientGone, x.w.err)
+		p := x.w.fault()
+		x.reason, o.Err = p.reason, p
 	}
 	if o.Status == 0 && x.reason == clientGone {
 		o.Status = StatusClientGone

@@ -3,16 +3,19 @@ package proxy
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"log"
 	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"backhand/gossip/node"
 )
@@ -57,6 +60,9 @@ func (x *exchange) forward() {
 		return
 	}
 	r := x.in.WithContext(context.WithValue(x.in.Context(), exchangeKey{}, x))
+	if !x.body.none() {
+		r.Body = http.NoBody // each attempt attaches its own; ReverseProxy would wait for the client to close this one
+	}
 	if upgrade(r) == "" && len(r.Header["Upgrade"]) > 0 {
 		r.Header = withoutUpgrade(r.Header)
 	}
@@ -149,7 +155,7 @@ func (ho *handover) receive(res *http.Response) (*http.Response, error) {
 // passOn completes the head of a response.
 func (x *exchange) passOn(res *http.Response) {
 	removePrefixed(res.Header, ourFields)
-	removePrefixed(res.Trailer, ourFields)
+	removeUntrusted(res.Trailer)
 	addVia(res.Header, res.ProtoMajor, res.ProtoMinor, pseudonym(x.h.cfg.Self))
 	x.w.passes = true
 }
@@ -168,7 +174,7 @@ func (p *passing) Read(b []byte) (int, error) {
 	n, err := p.ReadCloser.Read(b)
 	if err != nil {
 		p.err = err
-		removePrefixed(p.res.Trailer, ourFields)
+		removeUntrusted(p.res.Trailer)
 	}
 	return n, err
 }
@@ -182,7 +188,9 @@ func (p *passing) Close() error {
 		p.ho.end(node.Failed, false)
 	case p.err == io.EOF:
 		p.ho.end(node.Completed, false)
-	case x.w.err != nil || x.in.Context().Err() != nil:
+	case x.w.err != nil:
+		p.ho.end(node.GaveUp, false) // see exchange.end
+	case x.in.Context().Err() != nil:
 		x.reason, x.out.Err = clientGone, because(clientGone, x.in.Context().Err())
 		p.ho.end(node.GaveUp, false)
 	default:
@@ -223,6 +231,40 @@ type responseWriter struct {
 	status int   // 0: no head was sent
 	bytes  int64 // of the body
 	err    error // the first with which writing failed
+
+	control *http.ResponseController
+}
+
+func (x *exchange) newResponseWriter(w http.ResponseWriter) *responseWriter {
+	return &responseWriter{ResponseWriter: w, x: x, control: http.NewResponseController(w)}
+}
+
+// renew gives the client time to take what is written next. Taking the deadline away is left to net/http, which does so
+// when the response has ended, or when the connection is given away by Hijack.
+func (w *responseWriter) renew() { w.renewFor(w.x.site.ClientIdle) }
+
+func (w *responseWriter) renewFor(d time.Duration) { _ = w.control.SetWriteDeadline(time.Now().Add(d)) }
+
+// failed notes the first error of writing.
+func (w *responseWriter) failed(err error) {
+	if w.err == nil && err != nil && !errors.Is(err, http.ErrNotSupported) {
+		w.err = err
+	}
+}
+
+// fault returns as a problem why the client could not be written to.
+func (w *responseWriter) fault() *problem {
+	if errors.Is(w.err, os.ErrDeadlineExceeded) {
+		return because(clientSlow, w.err)
+	}
+	return because(clientGone, w.err)
+}
+
+// closeAfter has the connection closed after the response. Closing it is a documented effect of the reader, and the only
+// way that works when the head was sent already.
+func (w *responseWriter) closeAfter() {
+	tooMuch := http.MaxBytesReader(w.ResponseWriter, io.NopCloser(strings.NewReader("x")), 0)
+	_, _ = tooMuch.Read(make([]byte, 1))
 }
 
 // Unwrap is for http.ResponseController.
@@ -243,13 +285,14 @@ func (w *responseWriter) WriteHeader(code int) {
 	w.ResponseWriter.WriteHeader(code)
 }
 
-// inform passes a 1xx response on, to those who understand it; 100 only to those who asked.
+// inform passes a 1xx response on, to those who understand it; 100 not, since net/http sends one to those who want it
+// when their body is read.
 func (w *responseWriter) inform(code int) {
 	removePrefixed(w.Header(), ourFields)
-	r := w.x.in
-	if !r.ProtoAtLeast(1, 1) || code == http.StatusContinue && r.Header.Get("Expect") == "" {
+	if !w.x.in.ProtoAtLeast(1, 1) || code == http.StatusContinue {
 		return
 	}
+	w.renew()
 	w.ResponseWriter.WriteHeader(code)
 }
 
@@ -258,11 +301,10 @@ func (w *responseWriter) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
+	w.renew()
 	n, err := w.ResponseWriter.Write(b)
 	w.bytes += int64(n)
-	if err != nil && w.err == nil {
-		w.err = err
-	}
+	w.failed(err)
 	return n, err
 }
 
@@ -271,13 +313,16 @@ func (w *responseWriter) Flush() { _ = w.FlushError() }
 
 // FlushError sends what was written.
 func (w *responseWriter) FlushError() error {
-	return http.NewResponseController(w.ResponseWriter).Flush()
+	w.renew()
+	err := w.control.Flush()
+	w.failed(err)
+	return err
 }
 
 // Hijack gives the client's connection away. What the client sent behind its request, before it was answered, is still
 // to be read from it; ReverseProxy would forget it.
 func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, brw, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	conn, brw, err := w.control.Hijack()
 	if err != nil {
 		return nil, nil, err
 	}
