@@ -224,7 +224,7 @@ func TestValidHost(t *testing.T) {
 
 func TestMethods(t *testing.T) {
 	idempotent := map[string]bool{"GET": true, "HEAD": true, "PUT": true, "DELETE": true, "OPTIONS": true, "TRACE": true}
-	for _, name := range strings.Fields("GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH BREW get") {
+	for name := range strings.FieldsSeq("GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH BREW get") {
 		id := methodID([]byte(name))
 		if (id == OtherMethod) != (name == "BREW" || name == "get") || id.Idempotent() != idempotent[name] {
 			t.Errorf("%s: %d, idempotent %v", name, id, id.Idempotent())
