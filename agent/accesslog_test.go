@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"backhand/gossip/gossiptest/lab"
 	"backhand/gossip/node"
 	"backhand/proxy"
 )
@@ -78,9 +80,10 @@ func TestAccessLogGoesOnInAFreshFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Reopen()
-	for !exists(path) {
-		time.Sleep(time.Millisecond) // the file system does not tell
-	}
+	lab.Eventually(t, 10*time.Second, func() error {
+		_, err := os.Stat(path)
+		return err
+	})
 	l.Log(outcome())
 	l.Log(outcome())
 	l.stop()
@@ -168,15 +171,13 @@ func TestNoAccessLog(t *testing.T) {
 // waitForLines makes the writer flush until the file has that many lines.
 func waitForLines(t *testing.T, l *accessLog, path string, n int) {
 	t.Helper()
-	for lines(t, path) < n {
+	lab.Eventually(t, 10*time.Second, func() error {
 		l.Reopen()
-		time.Sleep(time.Millisecond) // the file system does not tell
-	}
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
+		if got := lines(t, path); got < n {
+			return fmt.Errorf("%d lines of %d", got, n)
+		}
+		return nil
+	})
 }
 
 func lines(t *testing.T, path string) int {
