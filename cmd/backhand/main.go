@@ -1,7 +1,7 @@
 // Command backhand is the agent, and the commands that talk to it. 'backhand help' lists them.
 //
-// It exits with 0 if all went well, with 1 if something did not, and with 2 for a mistake in the command line or in the
-// configuration file.
+// It exits with 0 if all went well, with 1 if something did not, with 2 for a mistake in the command line or in the
+// configuration file, and with 128 and the signal's number if a second signal ended it at once.
 package main
 
 import (

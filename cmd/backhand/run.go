@@ -73,15 +73,29 @@ func newLog(w io.Writer, asJSON bool) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, nil))
 }
 
-// untilSignal returns a context that the first SIGTERM or SIGINT ends. The second one ends the program: the handler is
-// gone by then.
-func untilSignal(ctx context.Context, log *slog.Logger) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
-	context.AfterFunc(ctx, func() {
-		stop()
-		log.Info("asked to stop; a second signal stops at once")
-	})
-	return ctx, stop
+// untilSignal returns a context that the first SIGTERM or SIGINT ends. The second one ends the program at once, whatever is
+// still to be done. The function it returns ends that.
+func untilSignal(parent context.Context, log *slog.Logger) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for s := range signals {
+			if ctx.Err() != nil {
+				os.Exit(128 + int(s.(syscall.Signal))) // as a shell says it of a program that a signal ended
+			}
+			log.Info("asked to stop; a second signal stops at once")
+			cancel()
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		<-ended
+		cancel()
+	}
 }
 
 // onSignals reloads on SIGHUP and reopens the log on SIGUSR1. The function it returns ends that.
