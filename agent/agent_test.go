@@ -30,7 +30,7 @@ type fixture struct {
 	file string
 	dir  string
 	url  string // of its first listener, without slash at the end
-	log  *bytes.Buffer
+	log  *lockedBuffer
 	stop context.CancelFunc
 	done chan error
 }
@@ -48,7 +48,7 @@ func start(t *testing.T, text string, opt Options) *fixture {
 
 // prepare writes the file of an agent that is not running.
 func prepare(t *testing.T, text string) *fixture {
-	f := &fixture{t: t, dir: filepath.Join(t.TempDir(), "www1"), log: &bytes.Buffer{}, done: make(chan error, 1)}
+	f := &fixture{t: t, dir: filepath.Join(t.TempDir(), "www1"), log: &lockedBuffer{}, done: make(chan error, 1)}
 	f.file = filepath.Join(filepath.Dir(f.dir), "backhand.toml")
 	addr := freePort(t)
 	f.url = "http://" + addr
@@ -70,7 +70,7 @@ func (f *fixture) write(text string) {
 }
 
 func (f *fixture) open(opt Options) (err error) {
-	opt.Log = slog.New(slog.NewTextHandler(&lockedWriter{w: f.log}, nil))
+	opt.Log = slog.New(slog.NewTextHandler(f.log, nil))
 	opt.Load = func() (*config.Config, error) { return config.Load(f.file, candidacy.Builtin(), config.ForRun()) }
 	cfg, err := opt.Load()
 	if err != nil {
@@ -103,7 +103,7 @@ func (f *fixture) ended() error {
 		f.done <- err
 		return err
 	case <-time.After(20 * time.Second):
-		return fmt.Errorf("it does not end; it has logged:\n%s", f.log)
+		return fmt.Errorf("it does not end; it has logged:\n%s", f.logged())
 	}
 }
 
@@ -135,15 +135,23 @@ func get(url string) (int, string, error) {
 	return res.StatusCode, string(body), err
 }
 
-type lockedWriter struct {
+// lockedBuffer collects what the agent logs.
+type lockedBuffer struct {
 	mu sync.Mutex
-	w  io.Writer
+	b  bytes.Buffer
 }
 
-func (l *lockedWriter) Write(b []byte) (int, error) {
+func (l *lockedBuffer) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.w.Write(b)
+	return l.b.Write(b)
+}
+
+// logged returns what the agent has logged until now.
+func (f *fixture) logged() string {
+	f.log.mu.Lock()
+	defer f.log.mu.Unlock()
+	return f.log.b.String()
 }
 
 // freePort returns an address on loopback that nobody uses just now.
@@ -175,6 +183,29 @@ func TestLoneAgentServesItsOrigin(t *testing.T) {
 	status, body := f.get("/backhand/")
 	if status != 200 || !strings.Contains(body, "www1") {
 		t.Errorf("the page: %d, without www1: %.200s", status, body)
+	}
+}
+
+func TestStatusPageThatCannotBeReadIsSaidOnce(t *testing.T) {
+	o := origin(t, "o1") // answers, but not with a status page
+	f := prepare(t, "{head}\n[[serve]]\nfarm = \"web\"\norigin = \""+o.URL+"\"\nstatus_url = \""+o.URL+"/server-status?auto\"\n"+
+		"[gossip]\ninterval = \"100ms\"\n")
+	if err := f.open(Options{}); err != nil {
+		t.Fatal(err)
+	}
+	f.run()
+	said := func() int { return strings.Count(f.logged(), "status_url cannot be read") }
+	f.eventually(func() error {
+		if said() == 0 {
+			return fmt.Errorf("it has logged:\n%s", f.logged())
+		}
+		return nil
+	})
+	for range 5 {
+		f.waitForMerge(t.Context())
+	}
+	if n := said(); n != 1 {
+		t.Errorf("said %d times", n)
 	}
 }
 

@@ -26,7 +26,7 @@ func (a *Agent) describe(now time.Time) node.Node {
 		ConfigHash: cfg.Hash, Interval: cfg.Gossip.Interval, Stats: stats, Heard: now,
 	}
 	for _, s := range *a.serves.Load() {
-		n.Services = append(n.Services, s.service(now))
+		n.Services = append(n.Services, s.service(now, a.log))
 	}
 	a.self.Store(&n)
 	a.mergeSoon()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"sync"
 	"time"
@@ -19,6 +20,7 @@ type serve struct {
 	cfg    config.Serve
 	origin *sampler.Origin
 	meter  *node.Meter
+	said   trouble            // about the origin's status page
 	stop   context.CancelFunc // ends the probes; nil while none run
 }
 
@@ -59,7 +61,8 @@ func serveOf(serves []*serve, farm string) *serve {
 }
 
 // service returns what is announced of the farm.
-func (s *serve) service(now time.Time) node.Service {
+func (s *serve) service(now time.Time, log *slog.Logger) node.Service {
+	s.said.note(log, "status_url cannot be read; how many workers are busy is not known", s.origin.StatusError())
 	svc := node.Service{Farm: s.cfg.Farm, Workers: s.cfg.Workers}
 	s.meter.Read(&svc, now)
 	svc.Ready, svc.Why = s.origin.Ready()

@@ -42,8 +42,6 @@ type Node struct {
 	// StateDir keeps the node's id, its boot number and the control socket. Default: /var/lib/backhand, and if that cannot be
 	// written, none: then the id is random at every start, and the commands that need the socket do not work.
 	StateDir string
-	// StateDirNamed says that the file names it: then it must be writable.
-	StateDirNamed bool
 }
 
 // Gossip says how beats are sent and which are believed.

@@ -177,7 +177,7 @@ default = true
 	text = strings.TrimSuffix(text, "[node.x]\n")
 	text = strings.Replace(text, "node.name", "node.address = '10.58.4.1:80'\nnode.name", 1)
 	c := good(t, text, host("10.58.4.1/24"))
-	if c.Node.Name != "a" || c.Node.Zone != "rack1" || c.Node.StateDir != "/srv/backhand" || !c.Node.StateDirNamed {
+	if c.Node.Name != "a" || c.Node.Zone != "rack1" || c.Node.StateDir != "/srv/backhand" {
 		t.Errorf("node is %+v", c.Node)
 	}
 	a, b := c.Serve[0], c.Serve[1]

@@ -80,7 +80,6 @@ func (p *parser) readAddress(text string) {
 func (p *parser) readStateDir(s *section) {
 	n := &p.cfg.Node
 	dir, ok := s.text("state_dir", `"`+defaultStateDir+`"`)
-	n.StateDirNamed = ok
 	switch {
 	case !s.has("state_dir"):
 		n.StateDir = defaultStateDir

@@ -131,7 +131,7 @@ func TestStateDirFallback(t *testing.T) {
 	c := good(t, `cluster = 'web'
 [node]
 `, env)
-	if c.Node.StateDir != "" || c.Node.StateDirNamed || len(c.Warnings) != 1 || !strings.HasPrefix(c.Warnings[0], "f:2: no state_dir: nowhere: ") {
+	if c.Node.StateDir != "" || len(c.Warnings) != 1 || !strings.HasPrefix(c.Warnings[0], "f:2: no state_dir: nowhere: ") {
 		t.Errorf("node is %+v, the warnings are %q", c.Node, c.Warnings)
 	}
 }
