@@ -20,7 +20,8 @@ type Meter struct {
 	whole                                   float64 // integral over time of inFlight, in seconds
 
 	// Over the last few seconds, see muDecay.
-	done, worked float64 // completions, and the seconds that busy slots worked for them
+	done, worked float64   // completions, and the seconds that busy slots worked for them
+	decayed      time.Time // up to when they have lost weight
 
 	// Since the start.
 	served    uint64
@@ -30,6 +31,9 @@ type Meter struct {
 const (
 	// muDecay is the time in which what Mu is made of loses all but 1/e of its weight (reference: balancing, 3.1).
 	muDecay = 3 * time.Second
+	// decayStep is the time in which they lose nothing, since an exponential at each request costs more than the rest of
+	// the count. It moves both by a third of a percent at most, and by the same, so that Mu is hardly moved at all.
+	decayStep = 10 * time.Millisecond
 	// minWorked is what Mu's seconds do not decay below, so that an idle origin keeps the last Mu there was.
 	minWorked = 1e-9
 	// serveWeight is the weight of the newest request in ServeTime.
@@ -38,7 +42,7 @@ const (
 
 // NewMeter returns a meter of an origin that runs that many requests at full speed at once.
 func NewMeter(slots float64, now time.Time) *Meter {
-	return &Meter{slots: slots, at: now, readAt: now}
+	return &Meter{slots: slots, at: now, readAt: now, decayed: now}
 }
 
 // SetSlots changes how many requests the origin runs at full speed at once: its file was reloaded.
@@ -121,18 +125,27 @@ func (m *Meter) Read(s *Service, now time.Time) {
 
 // advance brings the integrals up to now.
 func (m *Meter) advance(now time.Time) {
-	dt := now.Sub(m.at).Seconds()
+	dt := float64(now.Sub(m.at)) / float64(time.Second)
 	if dt <= 0 {
 		return
 	}
 	m.at = now
+	if since := now.Sub(m.decayed); since >= decayStep {
+		m.decay(since)
+		m.decayed = now
+	}
 	n := float64(m.inFlight)
-	keep := math.Exp(-dt / muDecay.Seconds())
+	m.whole += n * dt
+	m.worked += min(n, m.slots) * dt
+}
+
+// decay takes weight from what was done longer ago.
+func (m *Meter) decay(since time.Duration) {
+	keep := math.Exp(-since.Seconds() / muDecay.Seconds())
 	if m.worked > 0 {
 		// After a long silence both would be too small for their quotient to mean anything.
 		keep = max(keep, min(1, minWorked/m.worked))
 	}
-	m.whole += n * dt
 	m.done *= keep
-	m.worked = m.worked*keep + min(n, m.slots)*dt
+	m.worked *= keep
 }

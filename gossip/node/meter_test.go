@@ -116,6 +116,16 @@ func TestMuForgetsWithinSeconds(t *testing.T) {
 	}
 }
 
+func TestMuForgetsShortRequestsAtTheSamePace(t *testing.T) {
+	m := NewMeter(1, at(0))
+	end := busy(m, 1, 0, 0.0001, 300_000) // half a minute at 10,000 a second
+	end = busy(m, 1, end, 0.0002, 15_000) // three seconds, which is muDecay, at 5,000 a second
+	want := 5000 + 5000/math.E
+	if s := read(m, at(end)); math.Abs(s.Mu-want) > 0.005*want {
+		t.Errorf("Mu is %v, want %v", s.Mu, want)
+	}
+}
+
 func TestMuOutlastsAnIdleDay(t *testing.T) {
 	m := NewMeter(2, at(0))
 	end := busy(m, 1, 0, 0.02, 500)
