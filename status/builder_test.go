@@ -98,6 +98,10 @@ func seedInfo() Info {
 		Unauthenticated: true, Requests: 1017, LogLost: 4,
 		Beats:  Beats{Sent: 93600, Received: 280000, Rejected: []Count{{"cidr", 12}, {"cluster", 0}}},
 		Viewer: "192.0.2.7",
+		Listeners: []Listener{
+			{Name: ":80", Open: 512, Accepted: 90210, Refused: []Count{{"listener", 3}, {"address", 17}}},
+			{Name: ":443", Open: 12, Accepted: 40, Refused: []Count{{"listener", 0}, {"address", 0}}, Handshake: 5},
+		},
 	}
 }
 

@@ -22,6 +22,7 @@ type clusterCollector struct {
 	up, candidate, outstanding, inFlight, handed, failed, refused *prometheus.Desc
 	omitted, highWater, sent, received, rejected, ready           *prometheus.Desc
 	warnings, unauthenticated, snapshotAge, build, dropped, lost  *prometheus.Desc
+	open, accepted, closed, handshakes                            *prometheus.Desc
 }
 
 func newClusterCollector(src Source, now func() time.Time) *clusterCollector {
@@ -65,7 +66,14 @@ func newClusterCollector(src Source, now func() time.Time) *clusterCollector {
 		dropped: d("backhand_chain_dropped_total",
 			"Candidates that a step of the route's chain dropped, since the file was read; the label step is its number and text.",
 			"route", "step"),
-		lost:  d("backhand_access_log_lost_total", "Lines of the access log that could not be written."),
+		lost: d("backhand_access_log_lost_total", "Lines of the access log that could not be written."),
+		open: d("backhand_connections", "Connections of clients and other agents that are open, by listener.", "listener"),
+		accepted: d("backhand_connections_accepted_total",
+			"Connections that were served, since the listener was opened.", "listener"),
+		closed: d("backhand_connections_refused_total",
+			"Connections that were closed at once, since the listener was opened, by reason.", "listener", "reason"),
+		handshakes: d("backhand_tls_handshake_errors_total",
+			"Connections whose TLS handshake did not succeed, since the listener was opened.", "listener"),
 		build: d("backhand_build_info", "1; the labels say which build runs.", "version", "build", "goversion"),
 	}
 }
@@ -74,7 +82,7 @@ func (c *clusterCollector) descs() []*prometheus.Desc {
 	return []*prometheus.Desc{
 		c.age, c.lateness, c.nodes, c.up, c.candidate, c.outstanding, c.inFlight, c.handed, c.failed, c.refused, c.omitted,
 		c.highWater, c.sent, c.received, c.rejected, c.ready, c.warnings, c.unauthenticated, c.snapshotAge, c.build,
-		c.dropped, c.lost,
+		c.dropped, c.lost, c.open, c.accepted, c.closed, c.handshakes,
 	}
 }
 
@@ -100,6 +108,7 @@ func (c *clusterCollector) Collect(ch chan<- prometheus.Metric) {
 	e.gauge(c.omitted, float64(c.collectNodes(e, all.nodes(), now)+c.collectMembers(e, all.members(), now)))
 	c.collectAgent(e, info)
 	c.collectChains(e, info.Routes)
+	c.collectListeners(e, info.Listeners)
 	e.gauge(c.highWater, s.HighWater)
 	e.gauge(c.snapshotAge, max(0, now.Sub(s.Taken)).Seconds())
 }
@@ -159,6 +168,18 @@ func (c *clusterCollector) collectChains(e *emitter, routes []Route) {
 			// With its number, since a chain may have the same step twice.
 			e.counter(c.dropped, r.Dropped[i], routeLabel(r.Name), strconv.Itoa(i+1)+" "+clean(step))
 		}
+	}
+}
+
+func (c *clusterCollector) collectListeners(e *emitter, listeners []Listener) {
+	for _, l := range listeners {
+		name := clean(l.Name)
+		e.gauge(c.open, float64(l.Open), name)
+		e.counter(c.accepted, l.Accepted, name)
+		for _, r := range l.Refused {
+			e.counter(c.closed, r.N, name, clean(r.Name))
+		}
+		e.counter(c.handshakes, l.Handshake, name)
 	}
 }
 

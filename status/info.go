@@ -34,6 +34,8 @@ type Info struct {
 	LogLost  uint64 // lines of the access log that could not be written
 	Beats    Beats
 
+	Listeners []Listener // each with a name of its own
+
 	// Viewer is the address of whoever is looking; the handler fills it in.
 	Viewer string
 }
@@ -48,6 +50,15 @@ type Route struct {
 	WhenEmpty string   // what happens if the chain leaves nobody: self, any or 503
 	Requests  uint64   // that took this route since the start
 	Empty     uint64   // for how many of these the chain left nobody
+}
+
+// Listener is a listening socket and those who came in by it. All but Open counts since it was opened.
+type Listener struct {
+	Name      string  // its address, as the file has it
+	Open      int     // connections that are there now
+	Accepted  uint64  // that were served
+	Refused   []Count // that were closed at once, by reason
+	Handshake uint64  // whose TLS handshake did not succeed
 }
 
 // Beats counts announcements since the start.

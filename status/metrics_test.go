@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -218,19 +219,72 @@ func TestObserveFromEverywhereAtOnce(t *testing.T) {
 	}
 }
 
-func TestObserveAllocatesNothingForMembersThatAreKnown(t *testing.T) {
-	m, o := seedMetrics(), aRequest()
-	if n := testing.AllocsPerRun(100, func() { m.Observe(o) }); n != 0 {
-		t.Errorf("%v allocations", n)
+func TestTooManyReasonsShareOne(t *testing.T) {
+	m := seedMetrics()
+	for i := range maxReasons + 5 {
+		word := fmt.Sprint("word", i)
+		m.Observe(Observation{Route: "/", Farm: "web", Status: 400, Reason: word, Empty: word})
+	}
+	for name, vec := range map[string]*prometheus.CounterVec{"reason": m.series.answered, "action": m.series.empty} {
+		if n := testutil.CollectAndCount(vec); n != maxReasons+1 {
+			t.Errorf("%d series by %s, want %d", n, name, maxReasons+1)
+		}
+	}
+	if got := testutil.ToFloat64(m.series.answered.WithLabelValues("other")); got != 5 {
+		t.Errorf("%v requests for other reasons, want 5", got)
+	}
+	if got := testutil.ToFloat64(m.series.empty.WithLabelValues("/", "other")); got != 5 {
+		t.Errorf("%v other actions, want 5", got)
+	}
+}
+
+func TestObserveKeepsNoText(t *testing.T) {
+	m := seedMetrics()
+	buf := []byte("/route;farm;www1;503;empty")
+	text := unsafe.String(&buf[0], len(buf))
+	part := func(i int) string { return strings.Split(text, ";")[i] }
+	o := Observation{Route: part(0), Farm: part(1), Member: part(2), Empty: part(3), Reason: part(4), Status: 503}
+	m.Observe(o)
+	before := scrape(t, m)
+	for i := range buf {
+		buf[i] = 'x' // as the next request on that connection would
+	}
+	after := scrape(t, m)
+	for line := range strings.Lines(before) {
+		if strings.HasPrefix(line, "backhand_") && strings.Contains(line, "route") && !strings.Contains(after, line) {
+			t.Errorf("no longer there: %s", line)
+		}
+	}
+	m.Observe(Observation{Route: "/route", Farm: "farm", Member: "www1", Empty: "503", Reason: "empty", Status: 503})
+	if got := testutil.ToFloat64(m.series.decisions.WithLabelValues("/route", "www1")); got != 2 {
+		t.Errorf("www1 was chosen %v times, want 2", got)
+	}
+	if got := m.Route("/route").Requests; got != 2 {
+		t.Errorf("%d requests on the route, want 2", got)
+	}
+}
+
+func TestObserveAllocatesNothingForWhatIsKnown(t *testing.T) {
+	failed := aRequest()
+	failed.Status, failed.Empty, failed.Reason = 502, "any", "connect"
+	for name, o := range map[string]Observation{
+		"a plain request": aRequest(), "one that went badly": failed, "one without a route": {Status: 404, Reason: "route"},
+	} {
+		m := seedMetrics()
+		if n := testing.AllocsPerRun(100, func() { m.Observe(o) }); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
 	}
 }
 
 func BenchmarkObserve(b *testing.B) {
 	m, o := seedMetrics(), aRequest()
 	b.ReportAllocs()
-	for b.Loop() {
-		m.Observe(o)
-	}
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			m.Observe(o)
+		}
+	})
 }
 
 func BenchmarkView(b *testing.B) {

@@ -2,6 +2,7 @@ package status
 
 import (
 	"maps"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -13,6 +14,7 @@ import (
 const (
 	maxMemberNames = 1024
 	maxRouteNames  = 1024
+	maxReasons     = 64 // of answers, and of what is done about an empty chain
 	otherName      = "other"
 	noneName       = "none" // for a request that took no route or has no farm
 )
@@ -29,9 +31,10 @@ type series struct {
 	took      *prometheus.HistogramVec
 	wait      *prometheus.HistogramVec
 
-	routes atomic.Pointer[map[routeKey]*routeSeries]
+	routes  atomic.Pointer[map[routeKey]*routeSeries]
+	reasons counters
 
-	mu      sync.Mutex // held while a route or a member is added
+	mu      sync.Mutex // held while a route, a member or a reason is added
 	members map[string]bool
 }
 
@@ -47,7 +50,38 @@ type routeSeries struct {
 	refusals prometheus.Counter
 	took     prometheus.Observer
 	wait     prometheus.Observer
-	members  atomic.Pointer[map[string]prometheus.Counter]
+	actions  counters
+	members  counters
+}
+
+// counters are children by the value of one label. The map is replaced whole when one is added.
+type counters struct {
+	known atomic.Pointer[map[string]prometheus.Counter]
+}
+
+// get returns nil for one that is not known.
+func (c *counters) get(value string) prometheus.Counter {
+	if known := c.known.Load(); known != nil {
+		return (*known)[value]
+	}
+	return nil
+}
+
+// add makes one known. Called with series.mu held.
+func (c *counters) add(value string, n prometheus.Counter) {
+	var old map[string]prometheus.Counter
+	if known := c.known.Load(); known != nil {
+		old = *known
+	}
+	c.known.Store(with(old, value, n))
+}
+
+// len returns how many there are.
+func (c *counters) len() int {
+	if known := c.known.Load(); known != nil {
+		return len(*known)
+	}
+	return 0
 }
 
 // durations bounds the buckets from a file out of memory to a page that took a minute.
@@ -120,23 +154,18 @@ func (s *series) observe(o Observation) {
 	}
 	if o.Empty != "" {
 		r.empty.Add(1)
-		s.empty.WithLabelValues(r.name, clean(o.Empty)).Inc()
+		s.action(r, o.Empty).Inc()
 	}
 	if o.Reason != "" {
-		s.answered.WithLabelValues(clean(o.Reason)).Inc()
+		s.reason(o.Reason).Inc()
 	}
 	r.took.Observe(max(0, o.Took).Seconds())
 	if o.Wait > 0 {
 		r.wait.Observe(o.Wait.Seconds())
 	}
-	if o.Member == "" {
-		return
+	if o.Member != "" {
+		s.member(r, o.Member).Inc()
 	}
-	if c := (*r.members.Load())[o.Member]; c != nil {
-		c.Inc()
-		return
-	}
-	s.member(r, o.Member).Inc()
 }
 
 // route returns the children of a route and farm, and makes them the first time.
@@ -157,6 +186,7 @@ func (s *series) route(route, farm string) *routeSeries {
 			return r
 		}
 	}
+	key = routeKey{strings.Clone(key.route), strings.Clone(key.farm)}
 	r := s.newRoute(key)
 	s.routes.Store(with(old, key, r))
 	return r
@@ -171,25 +201,56 @@ func (s *series) newRoute(key routeKey) *routeSeries {
 	for i, code := range []string{noneName, "1xx", "2xx", "3xx", "4xx", "5xx"} {
 		r.byCode[i] = s.requests.WithLabelValues(route, farm, code)
 	}
-	r.members.Store(&map[string]prometheus.Counter{})
 	return r
 }
 
-// member returns the counter of decisions for a member that the route did not have before.
+// member returns the counter of a route's decisions for a member.
 func (s *series) member(r *routeSeries, name string) prometheus.Counter {
+	if c := r.members.get(name); c != nil {
+		return c
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	old := *r.members.Load()
-	if c := old[name]; c != nil {
+	if c := r.members.get(name); c != nil {
 		return c
 	}
 	if !s.members[name] && len(s.members) >= maxMemberNames {
 		return s.decisions.WithLabelValues(r.name, otherName)
 	}
+	name = strings.Clone(name)
 	s.members[name] = true
 	c := s.decisions.WithLabelValues(r.name, clean(name))
-	r.members.Store(with(old, name, c))
+	r.members.add(name, c)
 	return c
+}
+
+// reason returns the counter of a reason.
+func (s *series) reason(word string) prometheus.Counter {
+	return s.bounded(&s.reasons, word, func(label string) prometheus.Counter { return s.answered.WithLabelValues(label) })
+}
+
+// action returns the counter of what a route did about an empty chain.
+func (s *series) action(r *routeSeries, word string) prometheus.Counter {
+	return s.bounded(&r.actions, word, func(label string) prometheus.Counter { return s.empty.WithLabelValues(r.name, label) })
+}
+
+// bounded returns the counter of a word, and adds it to c the first time, unless there are too many already.
+func (s *series) bounded(c *counters, word string, child func(label string) prometheus.Counter) prometheus.Counter {
+	if n := c.get(word); n != nil {
+		return n
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := c.get(word); n != nil {
+		return n
+	}
+	if c.len() >= maxReasons {
+		return child(otherName)
+	}
+	word = strings.Clone(word)
+	n := child(clean(word))
+	c.add(word, n)
+	return n
 }
 
 func (s *series) totals(want func(route string) bool) Totals {

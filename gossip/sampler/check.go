@@ -2,7 +2,9 @@ package sampler
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -40,14 +42,36 @@ func (o *Origin) checkOnce(ctx context.Context) (why string) {
 	})
 }
 
-// connect checks by a TCP connection alone.
+// connect checks by a connection alone.
 func (o *Origin) connect(ctx context.Context) (why string) {
-	conn, err := o.cfg.Dial(ctx, "tcp", node.HostPort(o.cfg.URL))
+	conn, err := o.dial(ctx, o.cfg.URL)
 	if err != nil {
 		return cut("connect: " + o.reason(err))
 	}
 	_ = conn.Close()
 	return ""
+}
+
+// dial makes a connection to the server of a URL, TLS included if its scheme is https.
+func (o *Origin) dial(ctx context.Context, u *url.URL) (net.Conn, error) {
+	conn, err := o.cfg.Dial(ctx, "tcp", node.HostPort(u))
+	if err != nil || u.Scheme != "https" {
+		return conn, err
+	}
+	cfg := o.cfg.TLS.Clone()
+	if cfg == nil {
+		cfg = &tls.Config{}
+	}
+	cfg.ServerName = cmp.Or(cfg.ServerName, u.Hostname())
+	secure := tls.Client(conn, cfg)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		if bad, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+			err = bad.Err // which says it in the few bytes that there are
+		}
+		return nil, fmt.Errorf("TLS: %w", err)
+	}
+	return secure, nil
 }
 
 // get asks for a page and has read look at the response, while ctx lasts. It returns what read returns, or why there is no
@@ -56,7 +80,7 @@ func (o *Origin) connect(ctx context.Context) (why string) {
 // It is no http.Client, since a check wants none of what that adds (proxies, redirects, reuse, compression, goroutines that
 // go on dialling when ctx has ended), but each failure by its own name.
 func (o *Origin) get(ctx context.Context, u *url.URL, read func(*http.Response) (why string)) (why string) {
-	conn, err := o.cfg.Dial(ctx, "tcp", node.HostPort(u))
+	conn, err := o.dial(ctx, u)
 	if err != nil {
 		return cut("connect: " + o.reason(err))
 	}
@@ -71,14 +95,35 @@ func (o *Origin) get(ctx context.Context, u *url.URL, read func(*http.Response) 
 		password, _ := u.User.Password()
 		req.SetBasicAuth(u.User.Username(), password)
 	}
-	// Who is overloaded may answer and close before it has read the request: an error shows in the response soon enough.
-	_ = req.Write(conn)
-	resp, err := readHead(conn, req)
+	resp, err := exchange(ctx, conn, req)
 	if err != nil {
 		return whyNot(u, o.reason(err))
 	}
 	defer resp.Body.Close()
 	return read(resp)
+}
+
+// exchange sends the request and returns the response when its head is there.
+func exchange(ctx context.Context, conn net.Conn, req *http.Request) (*http.Response, error) {
+	if req.URL.Scheme == "h2c" {
+		return exchangeH2C(ctx, conn, req)
+	}
+	// Who is overloaded may answer and close before it has read the request: an error shows in the response soon enough.
+	_ = req.Write(conn)
+	return readHead(conn, req)
+}
+
+// exchangeH2C does so by HTTP/2 with prior knowledge (RFC 9113, section 3.3). What it starts ends when conn is closed.
+func exchangeH2C(ctx context.Context, conn net.Conn, req *http.Request) (*http.Response, error) {
+	t := &http.Transport{
+		Protocols: new(http.Protocols), MaxResponseHeaderBytes: maxHead, DisableCompression: true,
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil },
+	}
+	t.Protocols.SetUnencryptedHTTP2(true)
+	u := *req.URL
+	u.Scheme = "http"
+	req.URL = &u
+	return t.RoundTrip(req.WithContext(ctx))
 }
 
 // readHead reads the head of the final response.

@@ -3,9 +3,12 @@ package sampler
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,10 +17,11 @@ import (
 // OriginConfig says which origin to watch, and how.
 type OriginConfig struct {
 	Farm string
-	URL  *url.URL // http://host:port. Required
+	URL  *url.URL // http://, https:// or h2c://host:port. Required
 	// Check is a path, with a query if need be, that must answer GET with a status from 200 to 399. Default: a TCP
-	// connection is enough.
+	// connection is enough and, for https, that TLS can be spoken over it.
 	Check string
+	TLS   *tls.Config // for https. Default: the system's authorities, and the host of URL
 	// StatusURL is a page, by http, that tells how many workers are busy: mod_status (?auto), stub_status or php-fpm.
 	// Default: none.
 	StatusURL *url.URL
@@ -59,11 +63,11 @@ type status struct {
 // NewOrigin checks the configuration. The origin is not ready until its first check succeeded; nothing is checked before
 // Probe or Run.
 func NewOrigin(cfg OriginConfig) (*Origin, error) {
-	if err := checkURL("origin", cfg.URL); err != nil {
+	if err := checkURL("origin", cfg.URL, "http", "https", "h2c"); err != nil {
 		return nil, err
 	}
 	if cfg.StatusURL != nil {
-		if err := checkURL("status_url", cfg.StatusURL); err != nil {
+		if err := checkURL("status_url", cfg.StatusURL, "http"); err != nil {
 			return nil, err
 		}
 	}
@@ -87,12 +91,12 @@ func NewOrigin(cfg OriginConfig) (*Origin, error) {
 	return o, nil
 }
 
-func checkURL(what string, u *url.URL) error {
+func checkURL(what string, u *url.URL, schemes ...string) error {
 	if u == nil {
 		return fmt.Errorf("%s is missing, want http://host:port", what)
 	}
-	if u.Scheme != "http" || u.Hostname() == "" {
-		return fmt.Errorf("%s %q: want http://host:port", what, u.Redacted())
+	if !slices.Contains(schemes, u.Scheme) || u.Hostname() == "" {
+		return fmt.Errorf("%s %q: want %s://host:port", what, u.Redacted(), strings.Join(schemes, " or "))
 	}
 	return nil
 }

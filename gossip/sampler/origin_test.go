@@ -3,9 +3,11 @@ package sampler
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -132,9 +134,9 @@ func TestNewOriginRefuses(t *testing.T) {
 		want string
 	}{
 		{"no URL", OriginConfig{}, "origin is missing"},
-		{"another scheme", OriginConfig{URL: mustURL(t, "fcgi://127.0.0.1:9000")}, "want http://host:port"},
-		{"TLS", OriginConfig{URL: mustURL(t, "https://127.0.0.1")}, "want http://host:port"},
-		{"no host", OriginConfig{URL: mustURL(t, "http://:80")}, "want http://host:port"},
+		{"another scheme", OriginConfig{URL: mustURL(t, "fcgi://127.0.0.1:9000")}, "want http or https or h2c://host:port"},
+		{"no host", OriginConfig{URL: mustURL(t, "http://:80")}, "want http or https or h2c://host:port"},
+		{"a status page by TLS", OriginConfig{URL: ok, StatusURL: mustURL(t, "https://h/status")}, "want http://host:port"},
 		{"a password is not shown", OriginConfig{URL: mustURL(t, "ftp://u:secret@h")}, "u:xxxxx@h"},
 		{"a check that is no path", OriginConfig{URL: ok, Check: "health"}, `check "health"`},
 		{"a check elsewhere", OriginConfig{URL: ok, Check: "http://example.org/"}, "want a path"},
@@ -539,6 +541,53 @@ func TestRealSockets(t *testing.T) {
 	for _, path := range []string{"", "/health"} {
 		if ready, why := probe(path); ready || why != "connect: connection refused" {
 			t.Errorf("check %q of a port where nobody listens: %v, %q", path, ready, why)
+		}
+	}
+}
+
+// web answers to /health, by TLS or by HTTP/2 without it.
+func web(t *testing.T, version int, secure bool) *httptest.Server {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != version || r.URL.Path != "/health" || r.UserAgent() != "backhand-check" {
+			w.WriteHeader(http.StatusTeapot)
+		}
+	}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	if secure {
+		s.StartTLS()
+	} else {
+		s.Config.Protocols = new(http.Protocols)
+		s.Config.Protocols.SetUnencryptedHTTP2(true)
+		s.Start()
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func TestOtherSchemes(t *testing.T) {
+	secure, h2c := web(t, 1, true), web(t, 2, false)
+	roots := secure.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	asH2C := strings.Replace(h2c.URL, "http://", "h2c://", 1)
+	for _, c := range []struct {
+		name, url, check string
+		tls              *tls.Config
+		why              string
+	}{
+		{"TLS that is believed, connected to", secure.URL, "", &tls.Config{RootCAs: roots}, ""},
+		{"TLS that is believed, asked", secure.URL, "/health", &tls.Config{RootCAs: roots}, ""},
+		{"TLS that is believed, with another answer", secure.URL, "/other", &tls.Config{RootCAs: roots}, "GET /other: 418"},
+		{"TLS by an unknown authority", secure.URL, "", nil, "connect: TLS: x509: certificate signed by unknown authority"},
+		{"TLS with another name", secure.URL, "", &tls.Config{RootCAs: roots, ServerName: "www9"}, "connect: TLS: x509: certificate is valid for "},
+		{"plain text where TLS is expected", strings.Replace(h2c.URL, "http:", "https:", 1), "", nil, "connect: "},
+		{"h2c, connected to", asH2C, "", nil, ""},
+		{"h2c, asked", asH2C, "/health", nil, ""},
+		{"h2c, with another answer", asH2C, "/other", nil, "GET /other: 418"},
+		{"h2c where TLS is spoken", strings.Replace(secure.URL, "https:", "h2c:", 1), "/health", nil, "GET /health: "},
+	} {
+		o := newOrigin(t, OriginConfig{URL: mustURL(t, c.url), Check: c.check, TLS: c.tls, Timeout: 10 * time.Second})
+		o.Probe(t.Context())
+		if ready, why := o.Ready(); ready != (c.why == "") || !strings.HasPrefix(why, c.why) {
+			t.Errorf("%s: %v, %q, want %q", c.name, ready, why, c.why)
 		}
 	}
 }
