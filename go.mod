@@ -5,9 +5,13 @@ go 1.26.0
 require (
 	github.com/BurntSushi/toml v1.6.0 // the file; its positions make the line numbers of mistakes
 	github.com/chromedp/chromedp v0.15.1 // tests: the map in real Chromium
+	github.com/coder/websocket v1.8.15 // tests: WebSocket through the proxy, one of two libraries
+	github.com/coreos/go-systemd/v22 v22.7.0 // sockets that systemd opened, and telling it that we are ready
 	github.com/google/go-cmp v0.7.0 // tests: structs that differ, shown as a diff
 	github.com/google/renameio/v2 v2.0.2 // state files are replaced whole or not at all
+	github.com/gorilla/websocket v1.5.3 // tests: WebSocket through the proxy, the other
 	github.com/hashicorp/go-sockaddr v1.0.7 // templates for node.address and gossip.accept
+	github.com/pires/go-proxyproto v0.15.0 // headers of the PROXY protocol
 	github.com/prometheus/client_golang v1.25.0 // metrics; only package status imports it
 	github.com/prometheus/procfs v0.23.0 // load, CPU, memory and pressure of the host
 	github.com/rogpeppe/go-internal v1.16.0 // tests: the commands, as scripts (testscript)
@@ -34,6 +38,6 @@ require (
 	github.com/prometheus/common v0.72.0 // indirect
 	github.com/russross/blackfriday/v2 v2.1.0 // indirect
 	github.com/xrash/smetrics v0.0.0-20240521201337-686a1a2994c1 // indirect
-	golang.org/x/tools v0.26.0 // indirect
+	golang.org/x/tools v0.51.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )

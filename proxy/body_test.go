@@ -95,60 +95,6 @@ func TestAnswerWhileTheClientPauses(t *testing.T) {
 	}
 }
 
-type readerFunc func([]byte) (int, error)
-
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
-
-// An attempt that waits for the client holds up nobody, and gives what comes to the next.
-func TestBodyIsNotHeldByARead(t *testing.T) {
-	src, client := io.Pipe()
-	waits := make(chan struct{}, 9)
-	r, err := http.NewRequest("POST", "/", readerFunc(func(p []byte) (int, error) {
-		waits <- struct{}{}
-		return src.Read(p)
-	}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.ContentLength = -1
-	b := newBody(r)
-	var first, second http.Request
-	b.attach(&first)
-	read := make(chan int)
-	go func() {
-		n, _ := first.Body.Read(make([]byte, keepBody))
-		read <- n
-		n, _ = first.Body.Read(make([]byte, keepBody))
-		read <- n
-	}()
-	write(t, client, strings.Repeat("x", keepBody-1))
-	<-read
-	<-waits
-	<-waits // once more
-	notHeld := make(chan bool)
-	go func() {
-		again := b.replayable() && b.fault() == nil
-		b.attach(&second)
-		notHeld <- again
-	}()
-	select {
-	case again := <-notHeld:
-		if !again {
-			t.Error("the body cannot be sent again")
-		}
-	case <-time.After(10 * time.Second): // only if the test fails
-		t.Fatal("the next attempt waits for the client")
-	}
-	go func() { write(t, client, "last words"); _ = client.Close() }()
-	if n := <-read; n != len("last words") {
-		t.Errorf("the attempt that was given up read %d bytes", n)
-	}
-	got, err := io.ReadAll(second.Body)
-	if len(got) != keepBody-1+len("last words") || err != nil || !strings.HasSuffix(string(got), "xlast words") {
-		t.Errorf("the next attempt read %d bytes, %v", len(got), err)
-	}
-}
-
 // A refusal whose body stays away is a refusal all the same.
 func TestRefusalWithoutItsBody(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
@@ -176,23 +122,6 @@ func TestRefusalWithoutItsBody(t *testing.T) {
 			t.Errorf("refused %d, failed %d, outstanding %d", live.Refused(), live.Failed(), live.Outstanding())
 		}
 	})
-}
-
-func TestWhatIsAnnouncedCostsNothing(t *testing.T) {
-	for sent, most := range map[int]int{0: 4 << 10, 3: 4 << 10, 5000: 8 << 10, keepBody - 1: keepBody, keepBody: keepBody} {
-		r, err := http.NewRequest("POST", "/", io.NopCloser(strings.NewReader(strings.Repeat("x", sent))))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.ContentLength = keepBody
-		b := newBody(r)
-		if err := b.fill(); (err == nil) != (sent == keepBody) || err != nil && reasonOf(err) != clientGone {
-			t.Errorf("of %d bytes %d sent: %v", keepBody, sent, err)
-		}
-		if len(b.kept) != sent || cap(b.kept) > most {
-			t.Errorf("%d bytes sent: %d kept in %d of memory, want at most %d", sent, len(b.kept), cap(b.kept), most)
-		}
-	}
 }
 
 func TestSilentClients(t *testing.T) {
@@ -256,7 +185,7 @@ func TestSlowClientsAreServed(t *testing.T) {
 			}
 		}))
 		s := l.toWeb()
-		s.ResponseHead = time.Hour
+		s.ResponseHead, s.KeepAlive = time.Hour, time.Hour
 		l.agent("front", frontAddr, s)
 		c := l.conn(clientAddr, frontAddr)
 		r := bufio.NewReader(c)
@@ -324,22 +253,30 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	})
 }
 
-// Of an upgraded connection nobody knows how long it may be silent.
-func TestUpgradedConnectionsMayBeSilent(t *testing.T) {
+// An upgraded connection may be silent for longer than others, but not for ever.
+func TestUpgradedConnectionsMayBeSilentForLong(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		l.addPhysical("web", "p", "http://127.0.0.1:8080")
 		l.rawMember("127.0.0.1:8080", upper("websocket"))
-		l.agent("front", frontAddr, l.toWeb())
+		s := l.toWeb()
+		s.TunnelIdle = time.Hour
+		l.agent("front", frontAddr, s)
 		c := l.conn(clientAddr, frontAddr)
 		write(t, c, webSocket)
 		r := bufio.NewReader(c)
 		if res, err := http.ReadResponse(r, nil); err != nil || res.StatusCode != 101 {
 			t.Fatalf("%+v, %v", res, err)
 		}
-		time.Sleep(time.Hour)
 		readLine(t, r, "hello")
-		time.Sleep(time.Hour)
+		time.Sleep(59 * time.Minute)
 		write(t, c, "one\n")
 		readLine(t, r, "ONE")
+		time.Sleep(59 * time.Minute)
+		write(t, c, "two\n")
+		readLine(t, r, "TWO")
+		since := time.Now()
+		if _, err := r.ReadByte(); err != io.EOF || time.Since(since) != time.Hour {
+			t.Errorf("the connection ends with %v after %v of silence, want an hour", err, time.Since(since))
+		}
 	})
 }

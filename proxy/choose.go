@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -23,16 +24,16 @@ type scratch struct {
 // asked is what a decision is about.
 type asked struct {
 	method, host, path, query string // path: as normalReading has it
-	client                    forwarding
+	client                    netip.Addr
 	fields                    requestFields
 }
 
 // scratch returns one for a request, with chance seeded anew. It goes back by release.
 func (h *Handler) scratch(a *asked) *scratch {
-	s := h.pool.Get().(*scratch)
+	s := h.scratches.Get().(*scratch)
 	s.pcg.Seed(h.cfg.Seed(), h.cfg.Seed())
 	s.fields = a.fields
-	s.req.Method, s.req.Host, s.req.Path, s.req.Client = a.method, hostName(a.host), a.path, a.client.Client
+	s.req.Method, s.req.Host, s.req.Path, s.req.Client = a.method, hostName(a.host), a.path, a.client
 	s.req.Fields = &s.fields
 	return s
 }
@@ -49,7 +50,7 @@ func (h *Handler) release(s *scratch) {
 	s.list, s.tried, s.ownTried = s.list[:0], s.tried[:0], false
 	s.req = candidacy.Request{Rand: s.req.Rand}
 	s.fields = requestFields{}
-	h.pool.Put(s)
+	h.scratches.Put(s)
 }
 
 // action is what was done when a chain left nobody.

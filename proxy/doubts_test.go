@@ -37,7 +37,7 @@ func TestWarningOfDisbelief(t *testing.T) {
 		}{
 			{"the first time", 0, false, 0},
 			{"again at once", 0, false, 0},
-			{"within two of its intervals", 2 * time.Second, false, 0},
+			{"within two of its intervals", 2*time.Second - time.Millisecond, false, 0},
 			{"then it believes us", time.Second, true, 0},
 			{"it was started again", time.Hour, false, 0},
 			{"and a little later", time.Second, false, 0},

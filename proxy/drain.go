@@ -47,6 +47,6 @@ func (h *Handler) InFlight() int { return int(h.inFlight.n.Load()) }
 // many there still are. The caller sees to it that no new ones come. Idle connections to members are closed.
 func (h *Handler) Drain(ctx context.Context) error {
 	err := h.inFlight.wait(ctx)
-	h.site.Load().wire.closeIdle()
+	h.members.closeIdle()
 	return err
 }

@@ -1,11 +1,17 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"iter"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
+
+	"backhand/proxy/h1"
 )
 
 // reason is why a request was answered here instead of by a member.
@@ -16,6 +22,8 @@ const (
 	statusPage
 	redirected
 	generalOptions
+	malformed // see h1.Error
+	headSlow
 	badMethod
 	badTarget
 	badReadings
@@ -28,15 +36,19 @@ const (
 	membersDisbelieve
 	refusedTooLate
 	noResources
+	queueFull
 	notConnected
 	connectTimeout
 	closedEarly
 	notHTTP
 	headTimeout
+	fellSilent
+	overall
 	brokenOff
 	clientGone
 	clientSlow
 	badBody
+	bodyTooLong
 	reasons // how many there are
 )
 
@@ -56,6 +68,9 @@ var answers = [reasons]struct {
 	redirected:     {"redirect", http.StatusFound, "Another server takes this request; see the Location field."},
 	generalOptions: {"options", http.StatusNoContent, ""},
 
+	malformed: {"malformed_request", http.StatusBadRequest, ""}, // these are the h1.Error's own
+	headSlow:  {"head_slow", http.StatusRequestTimeout, "The request's head did not arrive in time."},
+
 	badMethod: {"method", http.StatusMethodNotAllowed, "This server does not offer that method."},
 	badTarget: {"target", http.StatusBadRequest, "The request's target is not a path."},
 	badReadings: {"readings", http.StatusBadRequest, "The path can be read in two ways that lead to different places; " +
@@ -63,9 +78,10 @@ var answers = [reasons]struct {
 	loop: {"loop", http.StatusLoopDetected, "The request has been here before: it goes round in a circle."},
 	hopNotBelieved: {"hop", http.StatusMisdirectedRequest, "The request claims to come from a node of " +
 		"this cluster, and is not believed."},
-	badBody:    {"body", http.StatusBadRequest, "The request's body could not be read."},
-	clientSlow: {"slow", http.StatusRequestTimeout, "The request's body did not arrive in time."},
-	clientGone: {"client", StatusClientGone, ""},
+	badBody:     {"body", http.StatusBadRequest, "The request's body could not be read."},
+	bodyTooLong: {"body_size", http.StatusRequestEntityTooLarge, "The request's body is longer than is allowed here."},
+	clientSlow:  {"slow", http.StatusRequestTimeout, "The request's body did not arrive in time."},
+	clientGone:  {"client", StatusClientGone, ""},
 
 	noRoute:    {"route", http.StatusNotFound, "No route leads from this address and path to a farm."},
 	nobodyLeft: {"empty", http.StatusServiceUnavailable, "No member of the farm {farm} can take the request now."},
@@ -81,6 +97,8 @@ var answers = [reasons]struct {
 
 	noResources: {"resources", http.StatusServiceUnavailable, "This server has nothing left to make a connection " +
 		"with: no file descriptor, no port, no memory."},
+	queueFull: {"queue", http.StatusServiceUnavailable, "All connections to the member of the farm {farm} that was asked " +
+		"are in use, and none became free in time."},
 	notConnected: {"connect", http.StatusBadGateway, "No member of the farm {farm} that was asked " +
 		"could be connected to."},
 	connectTimeout: {"connect_timeout", http.StatusGatewayTimeout, "No member of the farm {farm} that " +
@@ -91,6 +109,9 @@ var answers = [reasons]struct {
 		"gave an answer that is no valid HTTP."},
 	headTimeout: {"timeout", http.StatusGatewayTimeout, "The member of the farm {farm} that was " +
 		"asked did not answer in time."},
+	fellSilent: {"silent", http.StatusGatewayTimeout, "The node of the farm {farm} that was asked is not heard of any " +
+		"more, and did not answer."},
+	overall: {"total", http.StatusGatewayTimeout, "The request could not be answered in the time that it has."},
 	brokenOff: {"broken", http.StatusBadGateway, "The member of the farm {farm} that was asked " +
 		"broke off its answer."},
 }
@@ -124,33 +145,121 @@ func reasonOf(err error) reason {
 	if p, ok := errors.AsType[*problem](err); ok {
 		return p.reason
 	}
+	if _, ok := errors.AsType[*h1.Error](err); ok {
+		return malformed
+	}
 	return notHTTP
 }
 
+// malformedReason returns the codec's word for what is wrong with a request.
+func malformedReason(err error) string {
+	if e, ok := errors.AsType[*h1.Error](err); ok {
+		return e.Reason
+	}
+	return answers[malformed].name
+}
+
 // answer sends what belongs to the reason.
-func answer(w http.ResponseWriter, r reason, farm string) {
-	a := answers[r]
-	h := w.Header()
-	switch r {
-	case hopNotBelieved:
-		h.Set(fieldRefused, refusedHop)
-	case originRefuses:
-		h.Set(fieldRefused, refusedOrigin)
-		h.Set("Retry-After", "1")
-	case nobodyLeft, membersRefused, refusedTooLate, noResources:
-		h.Set("Retry-After", "1")
-	case badMethod, generalOptions:
-		h.Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+func (x *exchange) answer(err error) {
+	a := answers[x.reason]
+	if e, ok := errors.AsType[*h1.Error](err); ok && x.reason == malformed {
+		a.status, a.text = e.Status, e.Text
 	}
-	if a.text == "" {
-		w.WriteHeader(a.status)
-		return
+	text := ""
+	if a.text != "" {
+		text = strings.ReplaceAll(a.text, "{farm}", strconv.Quote(x.out.Farm)) + "\n"
 	}
-	text := strings.ReplaceAll(a.text, "{farm}", strconv.Quote(farm)) + "\n"
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Length", strconv.Itoa(len(text)))
-	w.WriteHeader(a.status)
-	_, _ = w.Write([]byte(text)) // an error shows as that of the client, see responseWriter
+	res := &x.res
+	res.Reset()
+	res.Status, res.Minor, res.Framing, res.Length = a.status, 1, h1.FramingLength, int64(len(text))
+	x.h.date.add(res, x.h.cfg.Now())
+	for name, value := range x.answerFields() {
+		addField(res, name, value)
+	}
+	if text != "" {
+		addField(res, "Content-Type", "text/plain; charset=utf-8")
+		addField(res, "X-Content-Type-Options", "nosniff")
+		addField(res, "Cache-Control", "no-store")
+	}
+	x.status = a.status
+	sent := x.f.respond(res, nil)
+	if sent == nil && text != "" && x.req.MethodID != h1.MethodHead {
+		x.sent = int64(len(text))
+		sent = x.f.write([]byte(text))
+	}
+	if sent == nil {
+		sent = x.f.finish(nil)
+	}
+	if sent != nil && x.out.Err == nil {
+		x.reason, x.out.Err = reasonOf(sent), sent
+	}
+}
+
+// answerFields yields the fields that belong to the reason.
+func (x *exchange) answerFields() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		switch x.reason {
+		case hopNotBelieved:
+			yield(fieldRefused, refusedHop)
+		case originRefuses:
+			_ = yield(fieldRefused, refusedOrigin) && yield("Retry-After", "1")
+		case noResources:
+			_ = (x.hop == nil || yield(fieldRefused, refusedBusy)) && yield("Retry-After", "1")
+		case nobodyLeft, membersRefused, refusedTooLate, queueFull:
+			yield("Retry-After", "1")
+		case badMethod, generalOptions:
+			yield("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+		case redirected:
+			yield("Location", x.location)
+		}
+	}
+}
+
+// addField adds a field to a head of our own. It passes, whatever it is: those of members are recognised by their IDs.
+func addField(res *h1.Response, name, value string) {
+	res.Fields = append(res.Fields, h1.Field{Name: []byte(name), Value: []byte(value)})
+}
+
+// judge finds out whose fault it is that there was no answer.
+func (x *exchange) judge(err error) error {
+	if fault := x.body.fault(); fault != nil {
+		return fault
+	}
+	if x.gone.Load() {
+		return because(clientGone, err)
+	}
+	if _, ok := errors.AsType[*problem](err); ok {
+		return err
+	}
+	if err == errQueueFull {
+		return because(queueFull, err)
+	}
+	if d, ok := errors.AsType[*dialError](err); ok {
+		switch {
+		case lacksResources(err):
+			return because(noResources, err)
+		case d.Timeout():
+			return because(connectTimeout, err)
+		}
+		return because(notConnected, err)
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return because(overall, err)
+	case timedOut(err):
+		return because(headTimeout, err)
+	case connectionLost(err):
+		return because(closedEarly, err)
+	}
+	return because(notHTTP, err)
+}
+
+// connectionLost reports whether a connection ended where it should not.
+func connectionLost(err error) bool {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, io.ErrClosedPipe) {
+		return true
+	}
+	_, ok := errors.AsType[*net.OpError](err) // reset, broken pipe, or silent for longer than TCP_USER_TIMEOUT
+	return ok && !timedOut(err)
 }

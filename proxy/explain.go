@@ -13,6 +13,7 @@ import (
 
 	"backhand/candidacy"
 	"backhand/gossip/node"
+	"backhand/proxy/h1"
 )
 
 // Question is a request that nobody sends: where would it go?
@@ -88,8 +89,7 @@ func (h *Handler) Explain(q Question) Explanation {
 	e.Route, e.Farm, e.Chain, e.WhenEmpty = rt.label, rt.Farm, rt.Chain.Text(), rt.WhenEmpty
 	sc := h.scratch(&asked{
 		method: cmp.Or(q.Method, http.MethodGet), host: q.Host, path: e.Path, query: query,
-		client: forwarding{Client: cmp.Or(q.Client, netip.IPv4Unspecified())},
-		fields: requestFields{header: q.Header, query: query},
+		client: cmp.Or(q.Client, netip.IPv4Unspecified()), fields: q.fields(query),
 	})
 	defer h.release(sc)
 	if q.Seed != nil {
@@ -99,6 +99,19 @@ func (h *Handler) Explain(q Question) Explanation {
 	e.describe(snap.Farm(rt.Farm), s.origin(rt.Farm), now)
 	d := s.choose(rt, snap, now, sc, e.takeNotes)
 	return e.decided(d, raw, query)
+}
+
+// fields returns what chains may read of the request.
+func (q *Question) fields(query string) requestFields {
+	head := []byte("GET / HTTP/1.0\r\n")
+	for _, c := range q.Header["Cookie"] {
+		if h1.ValidValue([]byte(c)) {
+			head = h1.AppendField(head, "Cookie", c)
+		}
+	}
+	var req h1.Request
+	_, _ = h1.ParseRequest(h1.AppendEnd(head), &h1.Limits{Head: len(head) + 2, Fields: len(q.Header["Cookie"]) + 1}, &req)
+	return requestFields{section: &req.Section, query: query}
 }
 
 // describe notes who is no candidate, and who stands last.

@@ -1,158 +1,171 @@
 package proxy
 
 import (
+	"bytes"
 	"iter"
-	"maps"
-	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
+
+	"backhand/proxy/h1"
 )
 
-// Hop-by-hop fields (RFC 9110, section 7.6.1), those named in Connection first, are removed by httputil.ReverseProxy in
-// both directions, before anything of ours is added. What it does not know of is here.
-
-// namedInConnection returns a function that reports whether the Connection field names a field, so that it was meant
-// for the next hop only. A client may name any field, to have it removed behind those who look at it (CVE-2024-45410).
-func namedInConnection(h http.Header) func(name string) bool {
-	list := splitList(h["Connection"])
-	return func(name string) bool {
-		for _, n := range list {
-			if strings.EqualFold(n, name) {
-				return true
-			}
-		}
-		return false
-	}
-}
-
-// removePrefixed removes all fields whose names begin with the prefix, which is given in lower case. An underscore
-// counts as a hyphen: CGI makes the same variable of both.
-func removePrefixed(h http.Header, prefix string) {
-	for name := range h {
-		if hasPrefix(name, prefix) {
-			delete(h, name)
+// only returns the value of the field of that ID, if there is exactly one line of it, and Connection does not name it.
+func only(s *h1.Section, id h1.ID) (value []byte, ok bool) {
+	n := 0
+	for i := range s.Fields {
+		if f := &s.Fields[i]; f.ID == id {
+			value = f.Value
+			n++
 		}
 	}
+	return value, n == 1
 }
 
-func hasPrefix(name, prefix string) bool {
-	if len(name) < len(prefix) {
+// fieldLines returns the values of all lines of a field. Those that Connection names were not meant for us, but for the hop
+// before: a client may name any field, to have it removed behind those who look at it (CVE-2024-45410).
+func fieldLines(s *h1.Section, id h1.ID) []string {
+	if !s.Has(id) {
+		return nil
+	}
+	var out []string
+	for i := range s.Fields {
+		if f := &s.Fields[i]; f.ID == id && !f.Named {
+			out = append(out, text(f.Value))
+		}
+	}
+	return out
+}
+
+// saysClient reports whether proxies say in a field of that name, which is none of the known ones, who the client is. An
+// underscore counts as a hyphen: CGI makes the same variable of both.
+func saysClient(name []byte) bool {
+	switch len(name) {
+	case len("client-ip"): // as long as x-real-ip
+		return sameField(name, "client-ip") || sameField(name, "x-real-ip")
+	case len("true-client-ip"):
+		return sameField(name, "true-client-ip")
+	}
+	return false
+}
+
+// sameField compares a name with one that is given in lower case.
+func sameField(name []byte, with string) bool {
+	if len(name) != len(with) {
 		return false
 	}
-	for i := range len(prefix) {
-		c := name[i]
-		switch {
-		case 'A' <= c && c <= 'Z':
-			c += 'a' - 'A'
-		case c == '_':
+	for i := range name {
+		c := lower(name[i])
+		if c == '_' {
 			c = '-'
 		}
-		if c != prefix[i] {
+		if c != with[i] {
 			return false
 		}
 	}
 	return true
 }
 
-const ourFields = "backhand-"
-
-// removeForwarded removes what a client says of its past; of a trusted proxy (keep) only what is written with
-// underscores.
-func removeForwarded(h http.Header, keep bool) {
-	for name := range h {
-		plain := strings.ReplaceAll(strings.ToLower(name), "_", "-")
-		if saysClient(plain) && (!keep || strings.Contains(name, "_")) {
-			delete(h, name)
-		}
-	}
-}
-
-// saysClient reports whether proxies say in that field who the client is.
-func saysClient(name string) bool {
-	switch name {
-	case "forwarded", "x-real-ip", "client-ip", "true-client-ip":
-		return true
-	}
-	return hasPrefix(name, "x-forwarded-")
-}
-
-// removeUntrusted removes from trailers what counts only in a head, if at all: fields for framing, routing,
-// authentication, request modifiers and response controls, and such as say what a body is (RFC 9110, section 6.5.1).
-// Who merges trailers into the head would else take them for what was checked there. Digests of the body are meant to
-// come behind it (RFC 9530).
-func removeUntrusted(trailer http.Header) {
-	removePrefixed(trailer, ourFields)
-	removeForwarded(trailer, false)
-	for name := range trailer {
-		plain := strings.ReplaceAll(strings.ToLower(name), "_", "-")
-		if isHeadOnly(plain) {
-			delete(trailer, name)
-		}
-	}
-}
-
-func isHeadOnly(name string) bool {
-	switch name {
-	case "host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "via",
-		"authorization", "www-authenticate", "authentication-info", "cookie", "set-cookie",
-		"cache-control", "expect", "max-forwards", "pragma", "range", "idempotency-key", "x-idempotency-key",
-		"accept-ranges", "age", "alt-svc", "date", "expires", "location", "refresh", "retry-after", "vary", "warning":
-		return true
-	case "content-digest":
+// passesInTrailers reports whether a trailer may be passed on. Those for framing, routing, authentication, request
+// modifiers and response controls count only in a head, if at all, as do such as say what a body is (RFC 9110, section
+// 6.5.1): who merges trailers into the head would else take them for what was checked there. Digests of the body are
+// meant to come behind it (RFC 9530).
+func passesInTrailers(f *h1.Field) bool {
+	if f.Named || !f.ID.InTrailers() || saysClient(f.Name) {
 		return false
 	}
-	return hasPrefix(name, "proxy-") || hasPrefix(name, "if-") || hasPrefix(name, "content-")
-}
-
-// upgrade returns the protocol that the client asks to switch to, if we let it: only WebSocket. Of others nobody knows
-// what they carry past us (h2c, TLS).
-func upgrade(r *http.Request) string {
-	u := r.Header["Upgrade"]
-	ok := len(u) == 1 && strings.EqualFold(u[0], "websocket") && namedInConnection(r.Header)("Upgrade") &&
-		r.Method == http.MethodGet && r.ContentLength == 0 && r.ProtoMajor == 1 && r.ProtoMinor == 1
-	if !ok {
-		return ""
+	if f.ID != h1.Unknown {
+		return true
 	}
-	return u[0]
-}
-
-// withoutUpgrade returns the head without Upgrade fields. What is given does not change.
-func withoutUpgrade(h http.Header) http.Header {
-	h = maps.Clone(h)
-	delete(h, "Upgrade")
-	return h
-}
-
-// maxForwards returns how many more times a TRACE or OPTIONS may be passed on, and false if that is not limited (RFC
-// 9110, section 7.6.2).
-func maxForwards(r *http.Request) (int, bool) {
-	v := r.Header["Max-Forwards"]
-	if len(v) != 1 || r.Method != http.MethodTrace && r.Method != http.MethodOptions {
-		return 0, false
+	plain := strings.ReplaceAll(strings.ToLower(string(f.Name)), "_", "-")
+	switch plain {
+	case "authentication-info", "idempotency-key", "x-idempotency-key", "accept-ranges", "alt-svc", "refresh":
+		return false
+	case "content-digest":
+		return true
 	}
-	n, err := strconv.ParseUint(v[0], 10, 31)
-	return int(n), err == nil
+	for _, prefix := range []string{"proxy-", "if-", "content-"} {
+		if strings.HasPrefix(plain, prefix) {
+			return false
+		}
+	}
+	return h1.IDOf(plain).InTrailers()
+}
+
+// connectionOptions returns a copy of what stands in the Connection field of a head.
+func connectionOptions(s *h1.Section) (list []byte) {
+	if !s.Has(h1.Connection) {
+		return nil
+	}
+	for i := range s.Fields {
+		if s.Fields[i].ID == h1.Connection {
+			list = append(append(list, s.Fields[i].Value...), ',')
+		}
+	}
+	return list
+}
+
+// names reports whether a list of Connection options names a field. If it is a trailer, that is for the next hop only as
+// well (RFC 9110, section 7.6.1).
+func names(options, field []byte) bool {
+	for o := range bytes.SplitSeq(options, []byte(",")) {
+		if bytes.EqualFold(bytes.TrimSpace(o), field) {
+			return true
+		}
+	}
+	return false
+}
+
+// trimAnnounced leaves in Trailer fields only the names of those that pass.
+func trimAnnounced(s *h1.Section) {
+	if !s.Has(h1.Trailer) {
+		return
+	}
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		if f.ID != h1.Trailer {
+			continue
+		}
+		var left [][]byte
+		for name := range bytes.SplitSeq(f.Value, []byte(",")) {
+			name = bytes.TrimSpace(name)
+			if h1.ValidToken(name) && passesInTrailers(&h1.Field{Name: name, ID: h1.IDOf(name)}) {
+				left = append(left, name)
+			}
+		}
+		f.Value = bytes.Join(left, []byte(", "))
+		f.Named = f.Named || len(left) == 0 // it is not passed on
+	}
 }
 
 // requestFields lets steps of a chain read what few of them ask for.
 type requestFields struct {
-	header http.Header
-	query  string
+	section *h1.Section // nil: no fields
+	query   string
 }
 
 // Cookies yields the values of all cookies of that name, without quotes (RFC 6265, section 5.4, read leniently).
 func (f *requestFields) Cookies(name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for _, line := range f.header["Cookie"] {
-			for c := range strings.SplitSeq(line, ";") {
-				n, v, ok := strings.Cut(strings.TrimSpace(c), "=")
-				if ok && n == name && !yield(strings.Trim(v, `"`)) {
-					return
-				}
+		if f.section == nil || !f.section.Has(h1.Cookie) {
+			return
+		}
+		for i := range f.section.Fields {
+			if f.section.Fields[i].ID == h1.Cookie && !eachCookie(f.section.Fields[i].Value, name, yield) {
+				return
 			}
 		}
 	}
+}
+
+// eachCookie yields those of one line, and reports whether more are wanted.
+func eachCookie(line []byte, name string, yield func(string) bool) bool {
+	for c := range bytes.SplitSeq(line, []byte(";")) {
+		n, v, ok := bytes.Cut(bytes.TrimSpace(c), []byte("="))
+		if ok && string(n) == name && !yield(string(bytes.Trim(v, `"`))) {
+			return false
+		}
+	}
+	return true
 }
 
 // Query yields the values of all arguments of that name, which may be parted by & or ;.

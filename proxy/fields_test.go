@@ -1,23 +1,20 @@
 package proxy
 
 import (
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"slices"
-	"strings"
 	"testing"
-	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"backhand/proxy/h1"
 )
 
 func TestRequestFields(t *testing.T) {
 	f := &requestFields{
-		header: http.Header{"Cookie": {`a=1; b="2";c`, "a=3=4 ;A=5"}},
-		query:  "a=1&b=2;a=x%20y&c&a=%zz&&",
+		section: sectionOf("Cookie: a=1; b=\"2\";c", "Cookie: a=3=4 ;A=5"),
+		query:   "a=1&b=2;a=x%20y&c&a=%zz&&",
 	}
 	for name, want := range map[string][]string{"a": {"1", "3=4"}, "b": {"2"}, "c": nil, "A": {"5"}} {
 		if d := cmp.Diff(want, slices.Collect(f.Cookies(name))); d != "" {
@@ -43,7 +40,7 @@ func TestMaxForwards(t *testing.T) {
 		l.serve("127.0.0.1:8080", http.HandlerFunc(echo))
 		l.agent("front", frontAddr, l.toWeb())
 		for _, tc := range []struct{ method, in, want string }{
-			{"OPTIONS", "3", "2"}, {"TRACE", "1", "0"}, {"GET", "0", "0"}, {"OPTIONS", "x", "x"},
+			{"OPTIONS", "3", "2"}, {"TRACE", "1", "0"}, {"GET", "0", "0"}, {"GET", "x", "x"},
 		} {
 			got := field(l.send(request(tc.method, "/", "Max-Forwards: "+tc.in)).body, "Max-Forwards")
 			if d := cmp.Diff([]string{tc.want}, got); d != "" {
@@ -90,60 +87,20 @@ func TestTrailersThatAreForHeads(t *testing.T) {
 	})
 }
 
-func TestBodyFaults(t *testing.T) {
-	for _, tc := range []struct {
-		err  error
-		want reason
-	}{
-		{os.ErrDeadlineExceeded, clientSlow},
-		{fmt.Errorf("reading: %w", io.ErrUnexpectedEOF), clientGone},
-		{errors.New("malformed chunked encoding"), badBody},
-	} {
-		r, err := http.NewRequest("POST", "/", io.MultiReader(strings.NewReader("x"), iotest.ErrReader(tc.err)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.ContentLength = 9
-		if err := newBody(r).fill(); err == nil || reasonOf(err) != tc.want || !errors.Is(err, tc.err) {
-			t.Errorf("%v is taken for %v, want %s", tc.err, err, answers[tc.want].name)
-		}
-	}
+// sectionOf parses fields.
+func sectionOf(lines ...string) *h1.Section {
+	return &requestOf(lines...).Section
 }
 
-// An attempt that was given up, and still waits for the client, takes nothing away from the next.
-func TestBodyOfAnAttemptThatWasGivenUp(t *testing.T) {
-	src, client := io.Pipe()
-	r, err := http.NewRequest("POST", "/", src)
-	if err != nil {
-		t.Fatal(err)
+// requestOf parses the head of a GET for example.com.
+func requestOf(lines ...string) *h1.Request {
+	req := new(h1.Request)
+	head := "GET / HTTP/1.1\r\nHost: example.com\r\n"
+	for _, l := range lines {
+		head += l + "\r\n"
 	}
-	r.ContentLength = -1
-	b := newBody(r)
-	var first, second http.Request
-	b.attach(&first)
-	read := make(chan int)
-	go func() {
-		n, _ := first.Body.Read(make([]byte, 10))
-		read <- n
-	}()
-	write(t, client, "12345")
-	if n := <-read; n != 5 {
-		t.Fatalf("the first attempt read %d bytes", n)
+	if _, err := h1.ParseRequest([]byte(head+"\r\n"), nil, req); err != nil {
+		panic(err)
 	}
-	_ = first.Body.Close()
-	if !b.replayable() {
-		t.Error("five bytes cannot be sent again")
-	}
-	b.attach(&second)
-	go func() { write(t, client, "678"); _ = client.Close() }()
-	if got, err := io.ReadAll(second.Body); string(got) != "12345678" || err != nil {
-		t.Errorf("the second attempt read %q, %v", got, err)
-	}
-	if _, err := first.Body.Read(make([]byte, 1)); err == nil {
-		t.Error("the first attempt reads on")
-	}
-	b.stop()
-	if _, err := second.Body.Read(make([]byte, 1)); err == nil {
-		t.Error("an attempt reads on after the end")
-	}
+	return req
 }

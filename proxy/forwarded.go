@@ -1,10 +1,12 @@
 package proxy
 
 import (
-	"net/http"
+	"bytes"
 	"net/netip"
 	"slices"
 	"strings"
+
+	"backhand/proxy/h1"
 )
 
 // forwarding is what we know and say of the client.
@@ -13,46 +15,38 @@ type forwarding struct {
 	Proto  string     // with which the client came: http or https
 	Host   string     // that the client asked for
 
-	addresses []string // X-Forwarded-For, entry by entry
-	elements  []string // Forwarded, element by element
+	peer      netip.Addr
+	trusted   bool     // peer is a trusted proxy
+	addresses []string // X-Forwarded-For without peer, entry by entry
+	elements  []string // Forwarded without peer, element by element
 }
 
-// forwardingOf judges a request that came from peer, not over a hop. What the client itself says of its past counts
-// only if peer is a trusted proxy.
-func forwardingOf(r *http.Request, peer netip.Addr, trusted []netip.Prefix) forwarding {
-	f := forwarding{Client: peer, Proto: "http", Host: r.Host}
-	if r.TLS != nil {
+// of judges a request that did not come over a hop. What the client itself says of its past counts only if it is a
+// trusted proxy.
+func (f *forwarding) of(req *h1.Request, a *arrival, trusted []netip.Prefix) {
+	*f = forwarding{Client: a.peer, peer: a.peer, Proto: "http", Host: text(req.Host)}
+	if a.tls {
 		f.Proto = "https"
 	}
-	if contains(trusted, peer) {
-		f.inherit(r.Header, peer, trusted)
+	if f.trusted = contains(trusted, a.peer); f.trusted {
+		f.inherit(&req.Section, trusted)
 	}
-	f.addresses = append(f.addresses, peer.String())
-	f.elements = append(f.elements, element(peer, f.Host, f.Proto))
-	return f
 }
 
 // inherit takes over what a trusted proxy says: X-Forwarded-* first, Forwarded where they are silent.
-func (f *forwarding) inherit(h http.Header, peer netip.Addr, trusted []netip.Prefix) {
-	named := namedInConnection(h)
-	value := func(name string) []string {
-		if named(name) {
-			return nil
-		}
-		return h[name]
-	}
-	past, _ := parseForwarded(value("Forwarded"))
+func (f *forwarding) inherit(s *h1.Section, trusted []netip.Prefix) {
+	past, _ := parseForwarded(fieldLines(s, h1.Forwarded))
 	var pastFor []string
 	for _, e := range past {
 		pastFor = append(pastFor, e.For)
 	}
-	f.addresses = splitList(value("X-Forwarded-For"))
+	f.addresses = splitList(fieldLines(s, h1.XForwardedFor))
 	if len(f.addresses) == 0 {
 		f.addresses = withoutHidden(pastFor)
 	}
-	f.Client = rightmost(f.addresses, peer, trusted)
-	if len(past) > 0 && rightmost(pastFor, peer, trusted) == f.Client {
-		f.elements = splitForwarded(strings.Join(value("Forwarded"), ","))
+	f.Client = rightmost(f.addresses, f.peer, trusted)
+	if len(past) > 0 && rightmost(pastFor, f.peer, trusted) == f.Client {
+		f.elements = splitForwarded(strings.Join(fieldLines(s, h1.Forwarded), ","))
 	} else {
 		past = nil // it tells another story than X-Forwarded-For
 		for _, a := range f.addresses {
@@ -61,7 +55,38 @@ func (f *forwarding) inherit(h http.Header, peer netip.Addr, trusted []netip.Pre
 			}
 		}
 	}
-	f.Proto, f.Host = inherited(value("X-Forwarded-Proto"), past, f.Proto, f.Host, value("X-Forwarded-Host"))
+	f.Proto, f.Host = inherited(fieldLines(s, h1.XForwardedProto), past, f.Proto, f.Host, fieldLines(s, h1.XForwardedHost))
+}
+
+// keeps reports whether a field in which a trusted proxy says more of its past passes as it is. Those that append writes
+// do not, nor what is written with underscores.
+func (f *forwarding) keeps(fd *h1.Field) bool {
+	switch fd.ID {
+	case h1.Unknown, h1.XForwardedOther:
+		return f.trusted && bytes.IndexByte(fd.Name, '_') < 0
+	}
+	return false
+}
+
+// append writes the fields, in place of all that there were.
+func (f *forwarding) append(b []byte) []byte {
+	b = append(b, "X-Forwarded-For: "...)
+	for _, a := range f.addresses {
+		b = append(append(b, a...), ", "...)
+	}
+	b = f.peer.AppendTo(b)
+	b = append(b, "\r\nX-Forwarded-Proto: "...)
+	b = append(b, f.Proto...)
+	if f.Host != "" {
+		b = append(b, "\r\nX-Forwarded-Host: "...)
+		b = append(b, f.Host...)
+	}
+	b = append(b, "\r\nForwarded: "...)
+	for _, e := range f.elements {
+		b = append(append(b, e...), ", "...)
+	}
+	b = appendElement(b, f.peer, f.Host, f.Proto)
+	return append(b, "\r\n"...)
 }
 
 // inherited returns proto and host as X-Forwarded-* have them, else as the first element of Forwarded does, else as
@@ -87,17 +112,6 @@ func knownProto(s, otherwise string) string {
 		return s
 	}
 	return otherwise
-}
-
-// set puts the fields into the head of a request that is handed on, in place of all that there is of them.
-func (f *forwarding) set(h http.Header) {
-	h["X-Forwarded-For"] = []string{strings.Join(f.addresses, ", ")}
-	h["X-Forwarded-Proto"] = []string{f.Proto}
-	h["X-Forwarded-Host"] = nil
-	if f.Host != "" {
-		h["X-Forwarded-Host"] = []string{f.Host}
-	}
-	h["Forwarded"] = []string{strings.Join(f.elements, ", ")}
 }
 
 // rightmost returns the first address from the right that no trusted proxy has. It stops at an entry that is no

@@ -1,7 +1,7 @@
 package proxy
 
 import (
-	"crypto/tls"
+	"bufio"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -85,17 +85,13 @@ var forwardingCases = []forwardingCase{
 func TestForwarding(t *testing.T) {
 	trusted := []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16"), netip.MustParsePrefix("2001:db8:9::/48")}
 	for _, tc := range forwardingCases {
-		r := &http.Request{Host: "example.com", Header: http.Header{}}
-		if tc.tls {
-			r.TLS = &tls.ConnectionState{}
+		var f forwarding
+		f.of(requestOf(tc.head...), &arrival{peer: netip.MustParseAddr(tc.peer), tls: tc.tls}, trusted)
+		res, err := http.ReadResponse(bufio.NewReader(strings.NewReader("HTTP/1.0 200 OK\r\n"+string(f.append(nil))+"\r\n")), nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for _, l := range tc.head {
-			name, value, _ := strings.Cut(l, ": ")
-			r.Header.Add(name, value)
-		}
-		f := forwardingOf(r, netip.MustParseAddr(tc.peer), trusted)
-		out := http.Header{}
-		f.set(out)
+		out := res.Header
 		want := http.Header{
 			"X-Forwarded-For": {tc.xff}, "X-Forwarded-Proto": {tc.proto}, "X-Forwarded-Host": {tc.xhost}, "Forwarded": {tc.f},
 		}
@@ -130,6 +126,8 @@ func TestParseNodeName(t *testing.T) {
 		}
 	}
 }
+
+func quoted(s string) string { return string(appendQuoted(nil, s)) }
 
 func FuzzForwarded(f *testing.F) {
 	for _, s := range []string{`for=192.0.2.1;proto=http, for="[2001:db8::1]:80"`, `for="a\"b;c,d";host=x`, `for=`, `"`, `;,;`, `for=a;FOR=b`} {

@@ -279,14 +279,30 @@ func (l *lab) agent(name, addr string, s *Site) *Handler {
 			if name == "front" {
 				l.mu.Lock()
 				defer l.mu.Unlock()
-				l.done = append(l.done, o)
+				l.done = append(l.done, o.Clone())
 			}
 		},
 	}, s)
 	l.handler[name] = h
-	l.t.Cleanup(func() { _ = h.Drain(l.t.Context()); h.site.Load().wire.closeIdle() })
-	l.serve(addr, h)
+	l.listen(addr, h, ServerConfig{})
+	l.t.Cleanup(h.members.closeIdle)
 	return h
+}
+
+// listen serves clients at the address as h does.
+func (l *lab) listen(addr string, h *Handler, cfg ServerConfig) *Server {
+	srv, ln := h.NewServer(cfg), l.net.listen(addr)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := srv.Serve(ln); err != nil {
+			l.t.Errorf("serving %s: %v", addr, err)
+		}
+	})
+	l.t.Cleanup(func() {
+		_ = srv.Close()
+		wg.Wait()
+	})
+	return srv
 }
 
 // serve runs a web server.

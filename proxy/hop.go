@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -31,40 +32,57 @@ type hop struct {
 	Proto  string     // with which the client came: http or https
 }
 
-// String returns the field's value.
-func (h hop) String() string {
-	return fmt.Sprintf("v1 %s %s %s %s", h.Sender, h.Farm, h.Client, h.Proto)
+// append writes the field's value.
+func (h hop) append(b []byte) []byte {
+	b = append(b, "v1 "...)
+	b = hex.AppendEncode(b, h.Sender[:])
+	b = append(append(b, ' '), h.Farm...)
+	b = h.Client.AppendTo(append(b, ' '))
+	return append(append(b, ' '), h.Proto...)
 }
 
-var errHopForm = errors.New("want one line: v1 sender farm client proto")
+var (
+	errHopForm = errors.New("want one line: v1 sender farm client proto")
+	errNoHops  = errors.New("no hop is believed at this listener")
+)
 
-// parseHop reads the field, of which there must be one. Only what String writes is taken: there is but one program that
-// writes it.
-func parseHop(lines []string) (hop, error) {
-	if len(lines) != 1 || len(lines[0]) > 256 {
+// parseHop reads the field's value. Only what append writes is taken: there is but one program that writes it.
+func parseHop(line string) (hop, error) {
+	if len(line) > 256 {
 		return hop{}, errHopForm
 	}
-	words := strings.Split(lines[0], " ")
-	if len(words) != 5 || words[0] != "v1" {
+	version, rest, _ := strings.Cut(line, " ")
+	sender, rest, _ := strings.Cut(rest, " ")
+	farm, rest, _ := strings.Cut(rest, " ")
+	client, proto, ok := strings.Cut(rest, " ")
+	if !ok || version != "v1" {
 		return hop{}, errHopForm
 	}
-	id, err := node.ParseID(words[1])
+	id, err := node.ParseID(sender)
 	if err != nil {
 		return hop{}, err
 	}
-	client, err := netip.ParseAddr(words[3])
+	addr, err := netip.ParseAddr(client)
 	if err != nil {
 		return hop{}, err
 	}
-	h := hop{Sender: id, Farm: words[2], Client: client, Proto: words[4]}
+	h := hop{Sender: id, Farm: farm, Client: addr}
+	switch proto {
+	case "http":
+		h.Proto = "http"
+	case "https":
+		h.Proto = "https"
+	default:
+		return hop{}, fmt.Errorf("proto is %q, want http or https", proto)
+	}
 	switch {
 	case !validFarm(h.Farm):
 		return hop{}, fmt.Errorf("%q is no name of a farm", h.Farm)
 	case h.Client != plainAddr(h.Client):
 		return hop{}, fmt.Errorf("client %v has a zone, or is an IPv4 address in IPv6", h.Client)
-	case h.Proto != "http" && h.Proto != "https":
-		return hop{}, fmt.Errorf("proto is %q, want http or https", h.Proto)
-	case h.String() != lines[0]:
+	}
+	var again [256 + 64]byte
+	if string(h.append(again[:0])) != line {
 		return hop{}, errHopForm // upper-case digits, an address written at length
 	}
 	return h, nil

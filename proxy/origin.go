@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"cmp"
+	"crypto/tls"
 	"net/url"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 // Origin is a web server that this agent stands in front of, for one farm.
 type Origin struct {
 	Farm    string
-	URL     *url.URL    // http://host:port
+	URL     *url.URL    // http://, https:// or h2c://host:port
 	Meter   *node.Meter // never nil
 	Default bool        // serves requests for which there is no route, where there are several origins
 
@@ -19,6 +20,20 @@ type Origin struct {
 	Ready func() (ok bool, why string)
 	// ConnectFailed is called when no connection to the origin could be made. It may be nil.
 	ConnectFailed func()
+
+	Reach Reach
+}
+
+// Reach says how connections to members of one kind are made and kept: to an origin, to the physicals of a farm, to
+// other agents.
+type Reach struct {
+	TLS *tls.Config // of members whose scheme is https. nil: the system's roots, and the name in the member's address
+	// ProxyProtocol is the version of the header that a connection begins with, to tell the member who the client is: 1
+	// or 2; 0: none. Such a connection serves one client's connection only.
+	ProxyProtocol int
+	Conns         int           // connections to one member at once. Default 1024
+	Queue         time.Duration // for which a request waits until one is free. Default 1 s
+	Idle          time.Duration // for which an unused connection is kept. Default 4 s, to other agents 30 s
 }
 
 // ready returns "" or why the origin is down.
@@ -31,43 +46,4 @@ func (o *Origin) ready() string {
 		return ""
 	}
 	return "origin down: " + cmp.Or(why, "no reason given")
-}
-
-// site is a Site made ready.
-type site struct {
-	Site
-	fallback *Origin // serves requests without route; may be nil
-	wire     *wire
-}
-
-// The defaults of a Site.
-const (
-	defaultTries        = 3
-	defaultConnect      = time.Second
-	defaultResponseHead = time.Minute
-	defaultClientIdle   = time.Minute
-)
-
-func newSite(s *Site) *site {
-	st := &site{Site: *s}
-	st.Tries = cmp.Or(s.Tries, defaultTries)
-	st.Connect = cmp.Or(s.Connect, defaultConnect)
-	st.ResponseHead = cmp.Or(s.ResponseHead, defaultResponseHead)
-	st.ClientIdle = cmp.Or(s.ClientIdle, defaultClientIdle)
-	for _, o := range s.Origins {
-		if o.Default || len(s.Origins) == 1 {
-			st.fallback = o
-		}
-	}
-	return st
-}
-
-// origin returns our own origin for a farm, or nil.
-func (s *site) origin(farm string) *Origin {
-	for _, o := range s.Origins {
-		if o.Farm == farm {
-			return o
-		}
-	}
-	return nil
 }

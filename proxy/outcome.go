@@ -2,12 +2,13 @@ package proxy
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"backhand/gossip/node"
 )
 
-// Outcome is what became of one request. Whoever is told may keep it.
+// Outcome is what became of one request. It and its texts hold until Config.Done returns; see Clone.
 type Outcome struct {
 	Start time.Time
 	Wait  time.Duration // until the head of the response was there; 0 if none came
@@ -44,4 +45,13 @@ type Outcome struct {
 	// Reason is a word for it, for metrics and logs, or for what we answered instead of a member ("status",
 	// "redirect"); "" if a member answered.
 	Reason string
+}
+
+// Clone returns a copy that may be kept.
+func (o *Outcome) Clone() *Outcome {
+	c := *o
+	for _, s := range []*string{&c.Method, &c.Target, &c.Proto, &c.Host, &c.Referer, &c.UserAgent} {
+		*s = strings.Clone(*s)
+	}
+	return &c
 }

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"net/url"
 	"strings"
 )
 
@@ -126,16 +125,6 @@ func removeDots(path string) string {
 		}
 	}
 	return "/" + strings.Join(out, "/")
-}
-
-// setTarget puts the path on a URL such that it is sent as it came.
-func setTarget(u *url.URL, path, query string) {
-	u.RawQuery = query
-	// Opaque is written byte by byte, where EscapedPath would encode anew. But net/http takes an Opaque that begins
-	// with two slashes for an authority.
-	if !strings.HasPrefix(path, "//") {
-		u.Opaque = path
-	}
 }
 
 // isUnreserved: RFC 3986, section 2.3.

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -118,17 +117,4 @@ func FuzzReadings(f *testing.F) {
 			t.Errorf("normalReading(%q) = %q means more than it did", path, n)
 		}
 	})
-}
-
-// What setTarget puts on a URL is what net/http writes.
-func TestTargetIsSentAsItCame(t *testing.T) {
-	for _, target := range []string{"/a%7eb|\"?x;y", "/a/../b", "//a/b?c", "/?", "/a?b%zz", "/\xc3\xa9"} {
-		path, query, _ := strings.Cut(target, "?")
-		u := &url.URL{Scheme: "http", Host: "h", Path: path, ForceQuery: strings.HasSuffix(target, "?")}
-		setTarget(u, path, query)
-		r := http.Request{URL: u}
-		if got := r.URL.RequestURI(); got != target {
-			t.Errorf("%q is sent as %q", target, got)
-		}
-	}
 }

@@ -200,7 +200,7 @@ func TestAnsweredHere(t *testing.T) {
 			{"a path with two readings", request("GET", "/app/../else"), 400, "two ways", "readings"},
 			{"an encoded path with two readings", request("GET", "/%61pp"), 400, "two ways", "readings"},
 			{"two readings that lead to the same place", request("GET", "/app/x/../y"), 200, "physical", ""},
-			{"a path with a fragment", request("GET", "/app#x"), 400, "not a path", "target"},
+			{"a path with a fragment", request("GET", "/app#x"), 400, "must be encoded", "target"},
 			{"a farm that nobody serves", request("GET", "/none"), 503, `farm "nobody"`, "empty"},
 			{"the status page", request("GET", "/backhand/x"), 200, "status", "status"},
 			{"the bare status path", request("GET", "/backhand?a=1"), 200, "status", "status"},
@@ -213,7 +213,7 @@ func TestAnsweredHere(t *testing.T) {
 			{"a backslash for the border of a segment", request("GET", "/app\\x"), 400, "two ways", "readings"},
 			{"slashes that change no route", request("GET", "/app//x\\y//"), 200, "physical", ""},
 			{"parameters of a segment, which are a part of it", request("GET", "/app;a/x"), 404, "No route", "route"},
-			{"a target of another scheme", request("GET", "x:/foo://h/app"), 400, "not a path", "target"},
+			{"a target of another scheme", request("GET", "x:/foo://h/app"), 400, "does not have the form", "target_form"},
 			{"the status page by a detour", request("GET", "/app/../backhand/"), 400, "two ways", "readings"},
 			{"the status page is before loops", request("GET", "/backhand/", "Via: 1.1 "+pseudonym(idOf("front"))), 200, "status", "status"},
 			{"TRACE that may go no further", request("TRACE", "/app", "Max-Forwards: 0"), 405, "", "method"},
@@ -290,7 +290,7 @@ func TestHop(t *testing.T) {
 		twoAgents(l)
 		l.addNode("www2", "10.0.0.3:80", "web")
 		hopOf := func(sender, farm string) string {
-			return "Backhand-Hop: " + hop{idOf(sender), farm, netip.MustParseAddr("192.0.2.7"), "https"}.String()
+			return "Backhand-Hop: " + string(hop{idOf(sender), farm, netip.MustParseAddr("192.0.2.7"), "https"}.append(nil))
 		}
 		for _, tc := range []struct {
 			what, from, field string

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+
+	"backhand/proxy/h1"
 )
 
 // forwardedElement is what one proxy said in the field Forwarded (RFC 7239).
@@ -102,33 +104,45 @@ func unquote(s string) (string, bool) {
 	return "", false
 }
 
-// quoted returns s as a token if it is one, else as a quoted string.
-func quoted(s string) string {
+// appendQuoted appends s as a token if it is one, else as a quoted string.
+func appendQuoted[T h1.Text](b []byte, s T) []byte {
 	if isToken(s) {
-		return s
+		return append(b, s...)
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+	b = append(b, '"')
+	for i := range len(s) {
+		if s[i] == '"' || s[i] == '\\' {
+			b = append(b, '\\')
+		}
+		b = append(b, s[i])
+	}
+	return append(b, '"')
 }
 
-// element writes one element. Host and proto may be "".
-func element(client netip.Addr, host, proto string) string {
-	name := client.String()
+// appendElement writes one element. Host and proto may be "".
+func appendElement(b []byte, client netip.Addr, host, proto string) []byte {
+	b = append(b, "for="...)
 	if client.Is6() {
-		name = "[" + name + "]"
+		b = append(client.AppendTo(append(b, `"[`...)), `]"`...)
+	} else {
+		b = client.AppendTo(b)
 	}
-	s := "for=" + quoted(name)
 	if host != "" {
-		s += ";host=" + quoted(host)
+		b = appendQuoted(append(b, ";host="...), host)
 	}
 	if proto != "" {
-		s += ";proto=" + proto
+		b = append(append(b, ";proto="...), proto...)
 	}
-	return s
+	return b
+}
+
+func element(client netip.Addr, host, proto string) string {
+	return string(appendElement(nil, client, host, proto))
 }
 
 // isToken: RFC 9110, section 5.6.2.
-func isToken(s string) bool {
-	if s == "" {
+func isToken[T h1.Text](s T) bool {
+	if len(s) == 0 {
 		return false
 	}
 	for i := range len(s) {

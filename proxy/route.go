@@ -23,6 +23,8 @@ type Route struct {
 	// WhenEmpty is what happens if the chain leaves nobody: "self", "any" or "503". "" is self if this host serves the
 	// farm and its origin is up, else 503.
 	WhenEmpty string
+	// RetryOn are statuses, of 502, 503 and 504, upon which a request that may run twice is handed to another member.
+	RetryOn []int
 }
 
 // Routes finds the route of a request. It does not change.

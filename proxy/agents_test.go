@@ -59,7 +59,7 @@ func TestAgentsOverTCP(t *testing.T) {
 				}
 			},
 		}, s)
-		srv := &http.Server{Handler: h}
+		srv := h.NewServer(ServerConfig{})
 		go func() { _ = srv.Serve(ln) }()
 		t.Cleanup(func() { _ = srv.Close(); _ = h.Drain(context.Background()) })
 		return h
@@ -122,6 +122,8 @@ func TestDialAgentUsesOurAddress(t *testing.T) {
 }
 
 // A physical that speaks TLS, once with a certificate that we know and once with one that we do not.
+
+// A physical that speaks TLS, once with a certificate that we know and once with one that we do not.
 func TestTLSMember(t *testing.T) {
 	srv := httptest.NewTLSServer(named("secret"))
 	srv.Config.ErrorLog = nil
@@ -145,13 +147,25 @@ func TestTLSMember(t *testing.T) {
 		snap := node.NewSnapshot(node.Parts{
 			Taken: time.Now(), Live: live, Physicals: []node.Physical{{Farm: "web", Name: "p", URL: u}},
 		})
-		h := New(Config{Snapshot: func() *node.Snapshot { return snap }, TLS: tc.tls}, &Site{Routes: routes})
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
-		m := snap.Farm("web").Members[0]
-		if w.Code != tc.status || m.Live.Unreachable(time.Now()) != (tc.status == 502) {
-			t.Errorf("a certificate that is %s: %d %q, unreachable %v", tc.what, w.Code, w.Body, m.Live.Unreachable(time.Now()))
+		h := New(Config{Snapshot: func() *node.Snapshot { return snap }}, &Site{
+			Routes: routes, Physicals: map[string]Reach{"web": {TLS: tc.tls}},
+		})
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
 		}
+		front := h.NewServer(ServerConfig{})
+		go func() { _ = front.Serve(ln) }()
+		res, err := http.Get("http://" + ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		m := snap.Farm("web").Members[0]
+		if res.StatusCode != tc.status || m.Live.Unreachable(time.Now()) != (tc.status == 502) {
+			t.Errorf("a certificate that is %s: %d, unreachable %v", tc.what, res.StatusCode, m.Live.Unreachable(time.Now()))
+		}
+		_ = front.Close()
 		_ = h.Drain(t.Context())
 	}
 }

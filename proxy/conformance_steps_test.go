@@ -1,0 +1,423 @@
+package proxy_test
+
+import (
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"backhand/proxy"
+)
+
+// What the client does and sees.
+
+// send writes bytes to the front.
+func send(text string) step {
+	text = wire(text)
+	return func(k *talk) {
+		if strings.Contains(text, " HTTP/1.0\r\n") {
+			k.old = true
+		}
+		if len(text) < 32<<10 {
+			k.client.put(text)
+			return
+		}
+		c, done := k.client, make(chan struct{})
+		go func() { defer close(done); c.put(text) }() // it may not all be taken
+		k.Cleanup(func() { _ = c.Close(); <-done })
+	}
+}
+
+// reads reads a response in whole.
+func reads(status int, want ...check) step {
+	return func(k *talk) { k.Helper(); k.reads(status, untilClose, want) }
+}
+
+// readsToHEAD reads a response to HEAD.
+func readsToHEAD(status int, want ...check) step {
+	return func(k *talk) { k.Helper(); k.reads(status, noBody, want) }
+}
+
+func (k *talk) reads(status int, otherwise framing, want []check) {
+	k.Helper()
+	k.readHead(status, otherwise)
+	k.rest(k.response, k.client)
+	k.holds(k.response, want)
+}
+
+// readsHead reads the head of a response; readsPart, readsRest or readsBreak tell about the body.
+func readsHead(status int, want ...check) step {
+	return func(k *talk) {
+		k.Helper()
+		k.readHead(status, untilClose)
+		k.holds(k.response, want)
+	}
+}
+
+func (k *talk) clients() []*stream { return []*stream{k.client} }
+func (k *talk) servers() []*stream { return k.conns }
+
+func (k *talk) readHead(status int, otherwise framing) {
+	k.Helper()
+	m, _ := k.take(k.clients, "")
+	k.response = m
+	if got := m.status(); got != status {
+		k.await(func() bool { return k.client.err != nil || len(k.client.in) > 0 })
+		k.Fatalf("the client reads %q %q, want %d; there is more: %s", m.start, m.fields, status, k.there())
+	}
+	if err := m.frame(otherwise); err != nil {
+		k.Fatalf("the response is %v", err)
+	}
+	if otherwise == noBody || status < 200 || status == 204 || status == 304 {
+		m.kind = noBody
+	}
+	for _, broken := range lawsOfResponses(m, k.old) {
+		k.Errorf("the response %q %q breaks a law: %s", m.start, m.fields, broken)
+	}
+}
+
+// readsPart waits until the body has come as far as that.
+func readsPart(want string) step {
+	return func(k *talk) { k.Helper(); k.part(k.response, k.client, want) }
+}
+
+// readsRest waits for the end of the body.
+func readsRest(want ...check) step {
+	return func(k *talk) {
+		k.Helper()
+		k.rest(k.response, k.client)
+		k.holds(k.response, want)
+	}
+}
+
+// readsBreak waits until the response is broken off such that nobody can take it for complete.
+func readsBreak(k *talk) { k.Helper(); k.broken(k.response, k.client) }
+
+// closes waits until the front has closed the connection.
+func closes(k *talk) {
+	k.Helper()
+	_ = k.ended(k.client)
+}
+
+// closesWell is closes with an orderly end: a reset might have cost the client the response (RFC 9112, section 9.6).
+func closesWell(k *talk) {
+	k.Helper()
+	if err := k.ended(k.client); err != io.EOF {
+		k.Fatalf("the client's connection ended with %v, want %v", err, io.EOF)
+	}
+}
+
+// stays proves that the connection can be used for another request, which is not mixed up with what was before.
+func stays(k *talk) {
+	k.Helper()
+	if slices.Contains(k.response.options("Connection"), "close") {
+		k.Fatalf("the response %q announces that the connection is closed", k.response.start)
+	}
+	k.exchange("/on-the-same-connection")
+}
+
+// asAnnounced is for where the front may do either: it stays, or the response says that it does not (RFC 9112, section
+// 9.6).
+func asAnnounced(k *talk) {
+	k.Helper()
+	if slices.Contains(k.response.options("Connection"), "close") {
+		closes(k)
+		return
+	}
+	k.exchange("/on-the-same-connection")
+}
+
+// endsWell is asAnnounced with an orderly end.
+func endsWell(k *talk) {
+	k.Helper()
+	if slices.Contains(k.response.options("Connection"), "close") {
+		closesWell(k)
+		return
+	}
+	k.exchange("/on-the-same-connection")
+}
+
+// halfCloses ends what the client sends; it reads on.
+func halfCloses(k *talk) { _ = k.client.CloseWrite() }
+
+// hangsUp ends the client's connection with a reset.
+func hangsUp(k *talk) { k.client.reset() }
+
+// anotherClient makes another connection, for the steps that follow.
+func anotherClient(k *talk) { k.Helper(); k.dial() }
+
+// stillNot is asAnnounced for where the origin is gone.
+func stillNot(status int) step {
+	return func(k *talk) {
+		k.Helper()
+		if slices.Contains(k.response.options("Connection"), "close") {
+			closes(k)
+			return
+		}
+		send("GET / HTTP/1.1↵Host: a↵↵")(k)
+		reads(status)(k)
+	}
+}
+
+// readsFinal reads a response behind any number of interim ones.
+func readsFinal(status int, want ...check) step {
+	return func(k *talk) {
+		k.Helper()
+		for interim := true; interim; {
+			k.await(func() bool { return len(k.client.in) > len("HTTP/1.1 1") || k.client.err != nil })
+			k.mu.Lock()
+			interim = strings.HasPrefix(string(k.client.in), "HTTP/1.1 1")
+			k.mu.Unlock()
+			if interim {
+				k.take(k.clients, "")
+			}
+		}
+		reads(status, want...)(k)
+	}
+}
+
+// getsNo2xx waits for the end of the connection, or for a refusal before it.
+func getsNo2xx(k *talk) {
+	k.Helper()
+	k.await(func() bool { return len(k.client.in) > 0 || k.client.err != nil })
+	k.mu.Lock()
+	any := len(k.client.in) > 0
+	k.mu.Unlock()
+	if any {
+		reads(400)(k)
+	}
+	closes(k)
+}
+
+// getsTimeout waits for the end of the connection, or for a 408 before it.
+func getsTimeout(k *talk) {
+	k.Helper()
+	k.await(func() bool { return len(k.client.in) > 0 || k.client.err != nil })
+	k.mu.Lock()
+	any := len(k.client.in) > 0
+	k.mu.Unlock()
+	if any {
+		reads(408)(k)
+	}
+	closes(k)
+}
+
+// byBytes sends bytes one by one.
+func byBytes(text string) step {
+	return func(k *talk) {
+		for _, b := range []byte(wire(text)) {
+			k.client.put(string(b))
+		}
+	}
+}
+
+// listens waits for these bytes, behind a 101.
+func listens(text string) step {
+	return func(k *talk) { k.Helper(); k.raw(k.client, text) }
+}
+
+// with changes the site, restores undoes that.
+func with(change func(*proxy.Site)) step {
+	return func(k *talk) {
+		s := k.site
+		change(&s)
+		k.handler.SetSite(&s)
+	}
+}
+
+func restores(k *talk) { k.handler.SetSite(&k.site) }
+
+// What the origin does and sees.
+
+// sees waits for the head of a request, on any connection. If something is asked of the content or of trailers, it
+// waits for the body, too.
+func sees(start string, want ...check) step {
+	return func(k *talk) {
+		k.Helper()
+		k.request, k.server = k.take(k.servers, start)
+		if k.request.start != start {
+			k.Fatalf("the origin sees %q, want %q", k.request.start, start)
+		}
+		if err := k.request.frame(noBody); err != nil {
+			k.Fatalf("the request is %v", err)
+		}
+		for _, broken := range lawsOfRequests(k.request) {
+			k.Errorf("the request %q %q breaks a law: %s", k.request.start, k.request.fields, broken)
+		}
+		if slices.ContainsFunc(want, func(c check) bool { return c.whole }) {
+			k.rest(k.request, k.server)
+		}
+		k.holds(k.request, want)
+	}
+}
+
+// seesPart waits until the body has come as far as that.
+func seesPart(want string) step {
+	return func(k *talk) { k.Helper(); k.part(k.request, k.server, want) }
+}
+
+// seesRest waits for the end of the body.
+func seesRest(want ...check) step {
+	return func(k *talk) {
+		k.Helper()
+		k.rest(k.request, k.server)
+		k.holds(k.request, want)
+	}
+}
+
+// seesBreak waits for the end of the connection before that of the request.
+func seesBreak(k *talk) { k.Helper(); k.broken(k.request, k.server) }
+
+// seesEnd waits for the end of the connection.
+func seesEnd(k *talk) { k.Helper(); _ = k.ended(k.server) }
+
+// forgets takes what the origin got of a request whose rest nobody wants: all of it, or less and the connection's end.
+func forgets(k *talk) {
+	k.Helper()
+	if !k.await(func() bool {
+		used, done, _ := k.request.read(k.server.in, k.server.err)
+		if done {
+			k.server.in = k.server.in[used:]
+		} else if k.server.err != nil {
+			k.server.in = nil
+		}
+		return done || k.server.err != nil
+	}) {
+		k.Fatalf("the origin got neither the rest of %q nor the end of the connection", k.request.start)
+	}
+}
+
+// seesNothingWhole is for requests that turn out to be bad after the head: the origin may see a part, and then the
+// connection's end before the request's. That is looked at when the row is over.
+func seesNothingWhole(k *talk) { k.broke = true }
+
+// answers writes bytes on the connection of the request seen last.
+func answers(text string) step {
+	text = wire(text)
+	return func(k *talk) {
+		k.server.put(text)
+		delivered(k.server.TCPConn)
+	}
+}
+
+// answersByBytes writes bytes one by one.
+func answersByBytes(text string) step {
+	return func(k *talk) {
+		for _, b := range []byte(wire(text)) {
+			k.server.put(string(b))
+		}
+	}
+}
+
+// answersInBackground writes what may not be taken at once, or at all.
+func answersInBackground(text string) step { return inBackground(text, false) }
+
+// answersAndCloses closes the connection then.
+func answersAndCloses(text string) step { return inBackground(text, true) }
+
+func inBackground(text string, closes bool) step {
+	text = wire(text)
+	return func(k *talk) {
+		s, done := k.server, make(chan struct{})
+		go func() {
+			defer close(done)
+			s.put(text)
+			if closes {
+				_ = s.Close()
+			}
+		}()
+		k.Cleanup(func() { _ = s.Close(); <-done })
+	}
+}
+
+// answersWithoutEnd writes until the connection is closed.
+func answersWithoutEnd(head string) step {
+	return func(k *talk) {
+		s, done, b := k.server, make(chan struct{}), []byte(bytesOf(64<<10))
+		s.put(wire(head))
+		go func() {
+			defer close(done)
+			for err := error(nil); err == nil; {
+				_ = s.SetWriteDeadline(time.Now().Add(patience))
+				_, err = s.Write(b)
+			}
+		}()
+		k.Cleanup(func() { _ = s.Close(); <-done })
+	}
+}
+
+// hears waits for these bytes, behind a 101.
+func hears(text string) step {
+	return func(k *talk) { k.Helper(); k.raw(k.server, text) }
+}
+
+// originCloses closes the connection of the request seen last.
+func originCloses(k *talk) { _ = k.server.Close() }
+
+// originResets is originCloses with an error at the front's end.
+func originResets(k *talk) { k.server.reset() }
+
+// originIsGone has further connections to the origin refused.
+func originIsGone(k *talk) { _ = k.origin.Close(); k.gone = true }
+
+// remember keeps in mind who talks and about what; back returns to that.
+func remember(k *talk) { k.remembered = k.topic }
+
+func back(k *talk) { k.topic = k.remembered }
+
+// anotherConnection proves that the request came over another connection than the one that is remembered.
+func anotherConnection(k *talk) {
+	k.Helper()
+	if k.server == k.remembered.server {
+		k.Fatal("the origin sees the request on the same connection as the one before")
+	}
+}
+
+// sameConnection proves the contrary.
+func sameConnection(k *talk) {
+	k.Helper()
+	if k.server != k.remembered.server {
+		k.Fatal("the origin sees the request on another connection than the one before")
+	}
+}
+
+// Several steps in one.
+
+// all takes several steps.
+func all(list ...step) step {
+	return func(k *talk) {
+		k.Helper()
+		for _, s := range list {
+			s(k)
+		}
+	}
+}
+
+const ok = "HTTP/1.1 200 OK↵Content-Length: 2↵↵ok"
+
+// forwards sends a request, of which the origin sees what is said.
+func forwards(request, start string, want ...check) step {
+	return all(send(request), sees(start, want...), answers(ok), reads(200, content("ok")), stays)
+}
+
+// returns answers a GET, upon which the client reads what is said.
+func returns(response string, status int, want ...check) step {
+	return all(asks, answers(response), reads(status, want...), stays)
+}
+
+// asks is a GET that reaches the origin.
+var asks = all(send("GET / HTTP/1.1↵Host: a↵↵"), sees("GET / HTTP/1.1"))
+
+// refuses sends what the front must refuse before it hands anything on: the client reads the status, and no more is
+// read from the connection.
+func refuses(status int, request string) step {
+	return all(send(request), reads(status, has("Connection: close")), closes)
+}
+
+// distrusts answers a GET in a way that must not be passed on. The connection is of no use any more.
+func distrusts(response string) step {
+	return all(asks, answers(response), reads(502), seesEnd, asAnnounced)
+}
+
+func length(s string) string { return strconv.Itoa(len(s)) }

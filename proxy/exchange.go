@@ -1,0 +1,264 @@
+package proxy
+
+import (
+	"strings"
+	"unsafe"
+
+	"backhand/proxy/h1"
+)
+
+// exchange is one request and what becomes of it. It is used again for another one.
+type exchange struct {
+	h    *Handler
+	site *site
+	f    front
+	a    arrival
+	h1   h1Front     // f, if the request came over HTTP/1
+	req  h1.Request  // its head
+	res  h1.Response // the head of the response
+
+	raw   string // path as it came
+	query string // without question mark
+	path  string // path as normalReading has it
+	host  string // as it came
+
+	isStatus bool
+	counted  bool // as under way
+	again    bool // counted as handed over again
+	hop      *hop // over which the request came; nil: from a client
+	hopSeen  hop
+	route    *route
+	client   forwarding
+	body     requestBody
+	ho       handover
+	reason   reason
+	status   int   // that was sent; 0: none
+	sent     int64 // bytes of the response's body
+	upgraded bool
+	location string // where a redirect leads
+
+	resOptions []byte // what the response's Connection field says, if trailers may come
+
+	waits
+	out Outcome
+}
+
+// newExchange returns an exchange for a request that is about to be read into req. It goes back by release.
+func (h *Handler) newExchange() *exchange {
+	x := h.exchanges.Get().(*exchange)
+	x.h, x.site = h, h.site.Load()
+	return x
+}
+
+// release forgets the request.
+func (x *exchange) release() {
+	x.req.Reset()
+	x.res.Reset()
+	h := x.h
+	x.body.release()
+	x.h1.body.reset()
+	*x = exchange{
+		req: x.req, res: x.res, h1: h1Front{body: x.h1.body}, ho: handover{body: x.ho.body},
+	}
+	h.exchanges.Put(x)
+}
+
+// text returns bytes of a head as a string, without a copy. It holds as long as they do: until release.
+func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// serve carries the request in req from the client's end to its end.
+func (x *exchange) serve(f front, a *arrival) {
+	x.begin(f, a)
+	err := x.admit()
+	switch {
+	case err != nil:
+		x.fail(err)
+	case x.isStatus:
+		if !x.servePage() {
+			return
+		}
+	default:
+		x.counted = true
+		x.h.inFlight.begin()
+		x.forward()
+	}
+	x.end()
+}
+
+// refuse answers what is no request.
+func (x *exchange) refuse(f front, a *arrival, err error) {
+	x.req.Reset()
+	x.req.Minor = 1
+	x.begin(f, a)
+	x.f.closeAfter()
+	x.fail(err)
+	x.end()
+}
+
+func (x *exchange) begin(f front, a *arrival) {
+	x.f, x.a = f, *a
+	x.client.Client = a.peer
+	x.host = text(x.req.Host)
+	x.body.begin(x)
+	x.out = Outcome{
+		Start: x.h.cfg.Now(), Client: a.peer, Method: text(x.req.Method), Target: text(x.req.Target), Proto: a.proto, Host: x.host,
+		Referer: text(x.req.Value(h1.Referer)), UserAgent: text(x.req.Value(h1.UserAgent)),
+	}
+	switch {
+	case a.proto != "" || len(x.req.Method) == 0:
+	case x.req.Minor == 0:
+		x.out.Proto = "HTTP/1.0"
+	default:
+		x.out.Proto = "HTTP/1.1"
+	}
+	x.waits.begin(x.out.Start, x.site.Total)
+}
+
+// admit finds out what the request is, and refuses what goes nowhere.
+func (x *exchange) admit() error {
+	switch {
+	case x.req.MethodID == h1.MethodConnect:
+		return because(badMethod, nil)
+	case string(x.req.Path) == "*": // also OPTIONS for all of a host in absolute form: RFC 9112, section 3.2.4
+		return because(generalOptions, nil)
+	case x.site.MaxBody > 0 && x.req.Length > x.site.MaxBody:
+		return because(bodyTooLong, nil)
+	}
+	x.query = text(x.req.Query)
+	if x.query != "" {
+		x.query = x.query[1:]
+	}
+	x.raw = text(x.req.Path)
+	x.path = normalReading(x.raw)
+	var err error
+	if x.isStatus, err = x.site.findStatus(x.raw, x.path); err != nil || x.isStatus {
+		return err
+	}
+	if x.req.Has(h1.Via) && viaNames(&x.req.Section, x.h.pseudonym) {
+		return because(loop, nil)
+	}
+	trimAnnounced(&x.req.Section)
+	if x.req.Has(h1.BackhandHop) {
+		return x.admitHop()
+	}
+	x.client.of(&x.req, &x.a, x.site.Trusted)
+	x.out.Client = x.client.Client
+	return x.findRoute()
+}
+
+func (x *exchange) admitHop() error {
+	err := errHopForm
+	if line, ok := only(&x.req.Section, h1.BackhandHop); ok {
+		x.hopSeen, err = parseHop(text(line))
+	}
+	if err == nil && x.a.noHops {
+		err = errNoHops
+	}
+	if err == nil {
+		err = x.h.believe(x.hopSeen, x.a.socket, x.out.Start)
+	}
+	if err != nil {
+		return because(hopNotBelieved, err)
+	}
+	x.hop = &x.hopSeen
+	if o := x.site.origin(x.hop.Farm); o != nil {
+		x.hop.Farm = o.Farm // the other one is gone with the head
+	} else {
+		x.hop.Farm = strings.Clone(x.hop.Farm)
+	}
+	x.client.Client, x.client.Proto = x.hop.Client, x.hop.Proto
+	x.out.Hop, x.out.Client, x.out.Farm = true, x.hop.Client, x.hop.Farm
+	return x.lastForwarder()
+}
+
+// lastForwarder refuses to pass on what may not go further (RFC 9110, section 7.6.2).
+func (x *exchange) lastForwarder() error {
+	switch {
+	case x.req.MaxForwards != 0:
+		return nil
+	case x.req.MethodID == h1.MethodTrace:
+		return because(badMethod, nil) // it is for us, and we do not echo what may hold cookies
+	}
+	return because(generalOptions, nil)
+}
+
+func (x *exchange) findRoute() error {
+	rt, err := x.site.findRoute(hostName(x.host), x.raw, x.path)
+	if err != nil {
+		return err
+	}
+	if err := x.lastForwarder(); err != nil {
+		return err
+	}
+	if x.route = rt; rt == nil {
+		x.out.Farm = x.site.fallback.Farm
+		return nil
+	}
+	x.out.Route, x.out.Farm = rt.label, rt.Farm
+	return nil
+}
+
+// servePage answers by the status page. It returns false if the request was handed to another front.
+func (x *exchange) servePage() bool {
+	x.reason = statusPage
+	status, bytes, ok := x.f.page(x.site.Status)
+	x.status, x.sent = status, bytes
+	return ok
+}
+
+// forward hands the request to a member and the response back.
+func (x *exchange) forward() {
+	err := x.body.fill()
+	if err == nil {
+		err = x.attempts()
+	}
+	if err != nil {
+		x.fail(err)
+		return
+	}
+	x.relay()
+}
+
+// fail answers a request that no member answers. A client that is gone gets nothing.
+func (x *exchange) fail(err error) {
+	x.reason = reasonOf(err)
+	if x.reason != redirected && x.reason != generalOptions {
+		x.out.Err = err
+	}
+	switch x.reason {
+	case clientGone:
+		x.f.abort()
+		return
+	case clientSlow, badBody, bodyTooLong:
+		x.f.closeAfter()
+	}
+	if x.hop != nil && x.reason == noResources {
+		if o := x.site.origin(x.hop.Farm); o != nil {
+			o.Meter.Refuse()
+		}
+	}
+	x.answer(err)
+}
+
+// end tells the outcome.
+func (x *exchange) end() {
+	x.waits.end()
+	o := &x.out
+	o.Took = x.h.cfg.Now().Sub(o.Start)
+	o.Status, o.Bytes = x.status, x.sent
+	if o.Status == 0 && x.reason == clientGone {
+		o.Status = StatusClientGone
+	}
+	if o.Reason = answers[x.reason].name; x.reason == malformed {
+		o.Reason = malformedReason(o.Err)
+	}
+	if x.h.cfg.Done != nil {
+		x.h.cfg.Done(o)
+	}
+	if x.again {
+		x.h.again.Add(-1)
+	}
+	if x.counted {
+		x.h.inFlight.end() // last, so that Drain returns after the last Done
+	}
+}

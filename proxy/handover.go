@@ -1,0 +1,418 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"backhand/gossip/node"
+	"backhand/proxy/h1"
+)
+
+// handover is one request at one member, from before the connection until the last byte was passed on.
+type handover struct {
+	x       *exchange
+	member  *node.Member // may be nil for our own origin
+	live    *node.Live   // to be charged; nil: nobody
+	origin  *Origin      // our own; nil: another member
+	toAgent bool         // which understands a hop
+	dest    destination
+	reach   *Reach
+	start   time.Time
+	ended   bool
+
+	m        *memberConn
+	body     bodyReader // of the response
+	upgrade  string     // the protocol that was asked for
+	waiting  bool       // for the head
+	unserved bool       // the request never reached the member
+}
+
+func (x *exchange) newHandover(d *decision) *handover {
+	ho := &x.ho
+	*ho = handover{x: x, member: d.member, origin: d.origin, start: x.h.cfg.Now(), body: ho.body}
+	ho.body.reset()
+	// What came over a hop was counted by the agent that chose us.
+	if d.member != nil && x.hop == nil {
+		ho.live = d.member.Live
+	}
+	switch {
+	case d.origin != nil:
+		o := d.origin
+		ho.dest = destination{kind: toOrigin, addr: node.HostPort(o.URL), tls: o.URL.Scheme == "https", farm: o.Farm}
+		ho.reach = &o.Reach
+	case d.member.Node != nil:
+		ho.dest = destination{kind: toAgent, addr: d.member.HostPort(), tls: d.member.Node.TLS}
+		ho.reach = &x.site.Agents
+		ho.toAgent = !d.member.Node.Direct
+	default:
+		ho.dest = destination{
+			kind: toPhysical, addr: d.member.HostPort(), tls: d.member.URL.Scheme == "https", farm: d.member.Farm,
+		}
+		ho.reach = x.site.physicals(d.member.Farm)
+	}
+	return ho
+}
+
+// handOver makes one attempt: it returns when the head of the response is there, in x.res, or it failed.
+func (x *exchange) handOver(d *decision) error {
+	ho := x.newHandover(d)
+	x.out.Member, x.out.Self = d.member, d.origin != nil
+	x.out.Attempts++
+	ho.begin()
+	if err := ho.converse(); err != nil {
+		x.body.stop()
+		ho.drop()
+		err = x.judge(err)
+		ho.fail(reasonOf(err))
+		return err
+	}
+	if r := ho.refusal(); r != proxied {
+		return ho.sentBack(r)
+	}
+	if ho.toAgent {
+		x.h.doubts.clear(ho.member.Node.ID)
+	}
+	x.out.Wait = x.h.cfg.Now().Sub(x.out.Start)
+	return nil
+}
+
+// converse sends the request and reads the head of the response. A connection that was used before may be closed by the
+// member at the very moment at which it is used again: then a request that may run twice takes another one.
+func (ho *handover) converse() error {
+	x := ho.x
+	p := x.h.members.at(ho.dest, ho.reach, x.site.Connect)
+	for fresh := false; ; fresh = true {
+		err := ho.connect(p, fresh)
+		if err != nil {
+			return err
+		}
+		err = ho.talk()
+		if err == nil || ho.m.uses == 0 || ho.m.in != nil || !connectionLost(err) || !x.mayRepeat() {
+			return err
+		}
+		ho.drop()
+	}
+}
+
+// connect takes an idle connection, or makes one.
+func (ho *handover) connect(p *pool, fresh bool) error {
+	x := ho.x
+	if ho.reach.ProxyProtocol == 0 && !fresh {
+		for m := p.take(); m != nil; m = p.take() {
+			if m.closedByPeer() {
+				p.drop(m)
+				continue
+			}
+			ho.m = m
+			return nil
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if !x.total.IsZero() {
+		ctx, cancel = context.WithDeadline(ctx, x.total)
+		defer cancel()
+	}
+	x.alarm.expect(nil, cancel)
+	x.watchClient()
+	m, err := p.open(ctx, ho.proxyHeader(), ho.dialled)
+	x.alarm.expect(nil, nil)
+	x.stopWatching()
+	if x.gone.Load() {
+		if m != nil {
+			p.give(m)
+		}
+		return because(clientGone, err)
+	}
+	if err == nil && m.uses > 0 && m.closedByPeer() {
+		p.drop(m)
+		return ho.connect(p, true)
+	}
+	ho.m = m
+	return err
+}
+
+// proxyHeader returns what a connection to the member begins with, if it wants to be told so who the client is.
+func (ho *handover) proxyHeader() []byte {
+	if ho.reach.ProxyProtocol == 0 {
+		return nil
+	}
+	return appendProxyHeader(nil, ho.reach.ProxyProtocol, netip.AddrPortFrom(ho.x.client.Client, ho.x.a.port), ho.x.a.local)
+}
+
+// drop closes the connection.
+func (ho *handover) drop() {
+	if m := ho.m; m != nil {
+		ho.m = nil
+		putBuffer(m.in)
+		m.in = nil
+		m.pool.drop(m)
+	}
+}
+
+// release gives the connection back, if all of both messages went over it and nothing else.
+func (ho *handover) release() {
+	m := ho.m
+	sent := ho.x.body.stop()
+	m.letGo()
+	if !sent || !ho.body.done() || m.in != nil || !ho.x.res.Persistent() || m.bound {
+		ho.drop()
+		return
+	}
+	ho.m = nil
+	m.pool.give(m)
+}
+
+// talk sends the request and reads the head of the response.
+func (ho *handover) talk() error {
+	x, m := ho.x, ho.m
+	out := getBuffer(0)
+	defer putBuffer(out)
+	b := x.appendHead(out.b[:0], ho)
+	now := ho.start
+	x.from(now, x.site.ResponseHead)
+	x.lookAt = now.Add(watchAfter)
+	ho.waiting = true
+	var err error
+	body := x.body.content()
+	switch {
+	case x.body.atOnce() && len(b)+len(body) <= cap(b):
+		b = append(b, body...)
+		for !x.arm(m, now) {
+		}
+		if err = m.ask(b, x.site.ClientIdle); timedOut(err) {
+			if now, err = x.lookAround(m); err == nil {
+				err = x.more(m, now)
+			}
+		}
+	case x.body.atOnce():
+		m.pieces[0], m.pieces[1] = b, body
+		if err = m.writePieces(2, x.site.ClientIdle); err == nil {
+			err = x.more(m, now)
+		}
+	default:
+		if err = m.write(b, x.site.ClientIdle); err == nil {
+			x.from(now, 0)
+			x.startPump(m)
+			err = x.more(m, now)
+		}
+	}
+	if err != nil && x.body.pump != nil && m.in == nil {
+		err = ho.lastWords(err)
+	}
+	if err != nil {
+		return err
+	}
+	return ho.readHead()
+}
+
+// lastWords returns the client's fault, if it is that which ended the connection.
+func (ho *handover) lastWords(err error) error {
+	p := ho.x.body.pump
+	if p.ended.Load() {
+		if fault := ho.x.body.fault(); fault != nil {
+			return fault
+		}
+	}
+	return err
+}
+
+// interimMost is how many interim responses a member may send for one request.
+const interimMost = 32
+
+// readHead reads the head of the final response, of which a part has been read; interim ones are passed on.
+func (ho *handover) readHead() error {
+	x, m := ho.x, ho.m
+	for interim := 0; ; {
+		if m.in != nil {
+			n, err := h1.ParseResponse(m.in.data(), x.site.Limits, x.req.MethodID, &x.res)
+			if err == nil && x.res.Interim() {
+				if interim++; interim > interimMost {
+					return errInterim
+				}
+				if err := ho.inform(); err != nil {
+					return err
+				}
+				m.in.r += n
+				m.letGo()
+				continue
+			}
+			if err == nil {
+				m.in.r += n
+				ho.waiting = false
+				return nil
+			}
+			if !errors.Is(err, h1.ErrIncomplete) {
+				return err
+			}
+			if err := ho.room(); err != nil {
+				return err
+			}
+		}
+		if err := x.more(m, x.h.cfg.Now()); err != nil {
+			return unexpected(err)
+		}
+	}
+}
+
+var errInterim = errors.New("the member sends one interim response after the other")
+
+// room makes room for more of the head.
+func (ho *handover) room() error {
+	m := ho.m
+	m.compact()
+	if len(m.in.space()) > 0 {
+		return nil
+	}
+	_, most := headLimits(ho.x.site)
+	g := m.in.grown(most)
+	if g == nil {
+		return errHeadRoom // the codec refuses what is longer
+	}
+	m.in = g
+	return nil
+}
+
+var errHeadRoom = errors.New("the head of the response is longer than allowed")
+
+// inform passes an interim response on.
+func (ho *handover) inform() error {
+	x := ho.x
+	if x.res.Status == 100 {
+		if p := x.body.pump; p != nil {
+			p.goOn()
+		}
+		x.body.asked = true
+	}
+	return x.f.inform(&x.res)
+}
+
+func (ho *handover) begin() {
+	if ho.live != nil {
+		ho.live.Start()
+	}
+	if ho.origin != nil {
+		ho.origin.Meter.Begin(ho.start)
+	}
+}
+
+// end counts the end of the request at the member, once. fault says that the member is to blame for a failure.
+func (ho *handover) end(result node.Result, fault bool) {
+	if ho.ended {
+		return
+	}
+	ho.ended = true
+	if ho.live != nil {
+		if fault {
+			ho.live.Fail()
+		}
+		ho.live.End()
+	}
+	if ho.origin != nil {
+		now := ho.x.h.cfg.Now()
+		forPeer := ho.x.hop != nil && !ho.unserved
+		ho.origin.Meter.End(now, result, now.Sub(ho.start), forPeer)
+	}
+}
+
+// fail counts a request to which there was no answer.
+func (ho *handover) fail(r reason) {
+	switch r {
+	case clientGone, clientSlow, badBody, bodyTooLong, refusedTooLate:
+		ho.end(node.GaveUp, false)
+	case noResources, queueFull, overall:
+		ho.unserved = true
+		ho.end(node.GaveUp, false)
+	case notConnected, connectTimeout:
+		ho.unserved = true
+		ho.end(node.GaveUp, true)
+	default:
+		ho.end(node.Failed, true)
+	}
+}
+
+// dialled is told of each connection that was made, or could not be made, for this request.
+func (ho *handover) dialled(err error) {
+	switch {
+	case err == nil && ho.live != nil:
+		ho.live.Connected()
+	case err != nil && ho.live != nil:
+		ho.live.ConnectFailed(ho.x.h.cfg.Now())
+	}
+	if err != nil && ho.origin != nil && ho.origin.ConnectFailed != nil {
+		ho.origin.ConnectFailed()
+	}
+}
+
+// refusal returns as what an agent sent the request back; proxied if it did not.
+func (ho *handover) refusal() reason {
+	res := &ho.x.res
+	if !ho.toAgent || !res.Has(h1.BackhandRefused) {
+		return proxied
+	}
+	v, one := only(&res.Section, h1.BackhandRefused)
+	switch {
+	case !one:
+		return proxied
+	case res.Status == 503 && (string(v) == refusedOrigin || string(v) == refusedBusy):
+		return membersRefused
+	case res.Status == 421 && string(v) == refusedHop:
+		return membersDisbelieve
+	}
+	return proxied
+}
+
+// refusalBody is how long the body of a refusal is waited for, and refusalMost how many bytes it may have, so that its
+// connection can be used again.
+const (
+	refusalBody = 100 * time.Millisecond
+	refusalMost = 4 << 10
+)
+
+// sentBack counts a refusal, which is no attempt and no error.
+func (ho *handover) sentBack(r reason) error {
+	x := ho.x
+	err := becausef(r, "%s sent the request back: %s", ho.dest.addr, x.res.Value(h1.BackhandRefused))
+	ho.discardBody()
+	x.out.Attempts--
+	x.out.Refusals++
+	if ho.live != nil {
+		ho.live.Refuse()
+	}
+	ho.end(node.GaveUp, false)
+	if r == membersDisbelieve {
+		x.h.disbelieved(ho.member)
+	}
+	if fault := x.body.fault(); fault != nil {
+		return fault
+	}
+	if !x.body.replayable() {
+		return because(refusedTooLate, err)
+	}
+	return err
+}
+
+// discard gives up a response for another one.
+func (ho *handover) discard() {
+	ho.discardBody()
+	ho.end(node.Failed, false)
+}
+
+// discardBody reads the rest of a short response, so that the connection can be used again; if that does not come at
+// once, it is not worth the wait.
+func (ho *handover) discardBody() {
+	x, m := ho.x, ho.m
+	ho.body.startAs(&x.res.Head, x.site.Limits, h1.InResponse)
+	x.from(x.h.cfg.Now(), refusalBody)
+	for total := 0; total < refusalMost && !ho.body.done(); {
+		p, err := ho.body.next(&m.stream, refusalMost)
+		total += len(p)
+		m.letGo()
+		if err != nil || len(p) == 0 && !ho.body.done() && x.more(m, x.h.cfg.Now()) != nil {
+			break
+		}
+	}
+	ho.release()
+}

@@ -1,0 +1,215 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+// stream is a connection as bytes, of a client or to a member. What was read and not used yet is in a pooled buffer; a
+// stream that waits holds none.
+type stream struct {
+	nc  net.Conn
+	tcp *net.TCPConn    // the same, if it is plain TCP
+	raw syscall.RawConn // of what has a file descriptor; nil: neither
+
+	in *buffer  // what was read; nil: nothing
+	rd deadline // for reading
+
+	ready   func(fd uintptr) bool // readReady, bound once
+	readErr error
+	first   []byte // to be written by readReady before it waits
+	wrote   int    // of first
+
+	room     func(fd uintptr) bool // writeReady, bound once
+	pieces   [3][]byte             // to be written by writeReady
+	count    int                   // of pieces
+	writeErr error
+}
+
+func (s *stream) begin(nc net.Conn) {
+	s.nc = nc
+	s.tcp, _ = nc.(*net.TCPConn)
+	if sc, ok := nc.(syscall.Conn); ok {
+		if raw, err := sc.SyscallConn(); err == nil {
+			s.raw, s.ready, s.room = raw, s.readReady, s.writeReady
+		}
+	}
+}
+
+// fill waits until there is more to read, and appends it to in, which has room. A connection that was closed by the
+// other end is io.EOF.
+func (s *stream) fill() error {
+	if s.raw != nil {
+		s.readErr = nil
+		if err := s.raw.Read(s.ready); err != nil {
+			return err
+		}
+		return s.readErr
+	}
+	if s.in == nil {
+		s.in = getBuffer(0)
+	}
+	n, err := s.nc.Read(s.in.space())
+	s.in.w += n
+	s.letGo()
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// letGo gives the buffer back if nothing is in it.
+func (s *stream) letGo() {
+	if s.in != nil && s.in.empty() {
+		putBuffer(s.in)
+		s.in = nil
+	}
+}
+
+// readReady reads if there is something to read; else it returns false, which makes RawConn wait and call again. Only
+// then is there need for a buffer.
+//
+// If there is something to be written first, it is done here, after RawConn has made ready to wait: so the answer cannot
+// be missed, and there is no need to look for it in vain.
+func (s *stream) readReady(fd uintptr) bool {
+	if s.first != nil {
+		n, err := ignoringEINTR(syscall.Write, int(fd), s.first)
+		whole := n == len(s.first)
+		s.wrote, s.readErr, s.first = max(n, 0), err, nil
+		return !whole
+	}
+	b := s.in
+	if b == nil {
+		b = getBuffer(0)
+	}
+	n, err := ignoringEINTR(syscall.Read, int(fd), b.space())
+	switch {
+	case n > 0:
+		b.w += n
+		s.in = b
+		return true
+	case s.in == nil:
+		putBuffer(b)
+	}
+	if err == syscall.EAGAIN {
+		return false
+	}
+	if err == nil {
+		s.readErr = io.EOF
+	} else {
+		s.readErr = &net.OpError{Op: "read", Net: "tcp", Addr: s.nc.RemoteAddr(), Err: os.NewSyscallError("read", err)}
+	}
+	return true
+}
+
+func ignoringEINTR(do func(int, []byte) (int, error), fd int, p []byte) (int, error) {
+	for {
+		n, err := do(fd, p)
+		if err != syscall.EINTR {
+			return n, err
+		}
+	}
+}
+
+// ask writes b and waits for what comes then, which is appended to in. A deadline for reading must be in the future when
+// it is called. idle is how long the other end may take for each 64 KiB that it does not take at once.
+func (s *stream) ask(b []byte, idle time.Duration) error {
+	if s.raw == nil {
+		if err := s.write(b, idle); err != nil {
+			return err
+		}
+		return s.fill()
+	}
+	s.first, s.wrote = b, 0
+	err := s.fill()
+	if s.first != nil { // the deadline came before anything was tried
+		s.first, s.readErr = nil, nil
+	}
+	switch {
+	case s.wrote == len(b):
+		return err
+	case s.readErr == nil || s.readErr == syscall.EAGAIN:
+		if err := s.writeSlowly(b[s.wrote:], idle); err != nil {
+			return err
+		}
+		return s.fill()
+	}
+	return &net.OpError{Op: "write", Net: "tcp", Addr: s.nc.RemoteAddr(), Err: os.NewSyscallError("write", s.readErr)}
+}
+
+// write sends bytes. idle is how long the other end may take for each 64 KiB.
+func (s *stream) write(b []byte, idle time.Duration) error {
+	s.pieces[0] = b
+	return s.writePieces(1, idle)
+}
+
+// writePieces sends the first n of the pieces.
+func (s *stream) writePieces(n int, idle time.Duration) error {
+	defer clear(s.pieces[:])
+	if s.raw != nil {
+		s.count, s.writeErr = n, nil
+		if err := s.raw.Write(s.room); err != nil {
+			return err
+		}
+		if s.writeErr != nil {
+			return &net.OpError{Op: "write", Net: "tcp", Addr: s.nc.RemoteAddr(), Err: os.NewSyscallError("write", s.writeErr)}
+		}
+	}
+	for _, p := range s.pieces[:n] {
+		if err := s.writeSlowly(p, idle); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeSlowly sends bytes to one who does not take them at once.
+func (s *stream) writeSlowly(b []byte, idle time.Duration) error {
+	if len(b) == 0 {
+		return nil
+	}
+	for len(b) > 0 {
+		if err := s.nc.SetWriteDeadline(time.Now().Add(idle)); err != nil {
+			return err
+		}
+		n, err := s.nc.Write(b[:min(len(b), slowPart)])
+		if err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	_ = s.nc.SetWriteDeadline(time.Time{}) // it may be closed by now
+	return nil
+}
+
+// slowPart is how much one who reads slowly must take within the time that he has, in bytes.
+const slowPart = 64 << 10
+
+// deadline is a read deadline that is set as seldom as can be, since setting it costs more than looking at the clock: it
+// may come too early, never too late. Whoever gets os.ErrDeadlineExceeded calls passed, and looks at the clock.
+type deadline struct {
+	at   time.Time // zero: none, or one that has passed
+	none bool      // there is none
+}
+
+// by makes reading from c end at that time, or earlier. The zero time is never.
+func (d *deadline) by(c net.Conn, now, latest time.Time) {
+	if d.none && latest.IsZero() || !d.at.IsZero() && d.at.After(now) && (latest.IsZero() || !d.at.After(latest)) {
+		return
+	}
+	d.at, d.none = latest, latest.IsZero()
+	_ = c.SetReadDeadline(latest)
+}
+
+// passed notes that the deadline has passed, or that somebody has changed it.
+func (d *deadline) passed() { *d = deadline{} }
+
+// longAgo is a deadline that ends a read at once.
+var longAgo = time.Unix(1, 0)
+
+// timedOut reports whether the error is that of a deadline.
+func timedOut(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

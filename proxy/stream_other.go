@@ -1,0 +1,22 @@
+//go:build !linux
+
+package proxy
+
+import "syscall"
+
+// writeReady sends the pieces, as far as that needs no waiting, and leaves what remains in them.
+func (s *stream) writeReady(fd uintptr) bool {
+	for i := range s.pieces[:s.count] {
+		n, err := ignoringEINTR(syscall.Write, int(fd), s.pieces[i])
+		if n > 0 {
+			s.pieces[i] = s.pieces[i][n:]
+		}
+		if err != nil && err != syscall.EAGAIN {
+			s.writeErr = err
+		}
+		if len(s.pieces[i]) > 0 {
+			break
+		}
+	}
+	return true
+}

@@ -1,0 +1,190 @@
+package proxy
+
+import (
+	"context"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// watchAfter is how long a response may take before the client is watched, to see whether it goes away: most take less,
+// and watching costs a goroutine.
+const watchAfter = 20 * time.Millisecond
+
+// waits is how an exchange waits for its member: with time-outs, and such that it can be woken by those who find out
+// meanwhile that waiting is in vain.
+type waits struct {
+	total  time.Time // when all must be over; zero: no limit
+	since  time.Time // from when the time-out of the present phase counts
+	limit  time.Duration
+	lookAt time.Time // when to look around next, at the latest; zero: there is nothing to look for
+
+	alarm   alarm
+	mayRing bool // somebody else may ring the alarm
+	gone    atomic.Bool
+	unwatch func() // ends the watch of the client; nil: there is none
+}
+
+// alarm wakes an exchange that waits.
+type alarm struct {
+	mu     sync.Mutex
+	rung   bool
+	nc     net.Conn           // on which is waited; nil: on none
+	cancel context.CancelFunc // of what is waited for otherwise; nil: nothing
+}
+
+func (a *alarm) ring() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.rung = true
+	if a.nc != nil {
+		_ = a.nc.SetReadDeadline(longAgo)
+	}
+	if a.cancel != nil {
+		a.cancel()
+	}
+}
+
+// expect says what ring is to wake from now on.
+func (a *alarm) expect(nc net.Conn, cancel context.CancelFunc) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.nc, a.cancel, a.rung = nc, cancel, false
+}
+
+func (w *waits) begin(now time.Time, total time.Duration) {
+	if total > 0 {
+		w.total = now.Add(total)
+	}
+}
+
+// from starts a phase: what is waited for must come within limit from now on.
+func (w *waits) from(now time.Time, limit time.Duration) {
+	w.since, w.limit = now, limit
+}
+
+// until returns when waiting ends: a time-out, or a look around that is due before.
+func (w *waits) until() time.Time {
+	t := w.deadline()
+	if !w.lookAt.IsZero() && (t.IsZero() || w.lookAt.Before(t)) {
+		return w.lookAt
+	}
+	return t
+}
+
+// deadline returns when waiting is in vain; zero: never.
+func (w *waits) deadline() time.Time {
+	t := w.total
+	if w.limit > 0 {
+		if l := w.since.Add(w.limit); t.IsZero() || l.Before(t) {
+			t = l
+		}
+	}
+	return t
+}
+
+func (w *waits) end() {
+	if w.unwatch != nil {
+		w.unwatch()
+		w.unwatch = nil
+	}
+}
+
+// arm sets the deadline of the next read, unless the alarm was rung already: then it returns false.
+func (x *exchange) arm(m *memberConn, now time.Time) bool {
+	if !x.mayRing {
+		m.rd.by(m.nc, now, x.until())
+		return true
+	}
+	x.alarm.mu.Lock()
+	defer x.alarm.mu.Unlock()
+	if x.alarm.rung {
+		x.alarm.rung = false
+		return false
+	}
+	x.alarm.nc = m.nc
+	m.rd.by(m.nc, now, x.until())
+	return true
+}
+
+// more reads more from the member, into its buffer.
+func (x *exchange) more(m *memberConn, now time.Time) error {
+	for {
+		if x.arm(m, now) {
+			err := m.fill()
+			if !timedOut(err) {
+				return err
+			}
+		}
+		var err error
+		if now, err = x.lookAround(m); err != nil {
+			return err
+		}
+	}
+}
+
+// lookAround finds out why waiting ended, and whether to go on.
+func (x *exchange) lookAround(m *memberConn) (now time.Time, err error) {
+	if x.mayRing {
+		x.alarm.mu.Lock()
+		x.alarm.rung = false
+		m.rd.passed()
+		x.alarm.mu.Unlock()
+	} else {
+		m.rd.passed()
+	}
+	now = x.h.cfg.Now()
+	if x.gone.Load() {
+		return now, because(clientGone, nil)
+	}
+	if err := x.body.look(now); err != nil {
+		return now, err
+	}
+	if !x.lookAt.IsZero() && !now.Before(x.lookAt) {
+		if err := x.lookForSilence(now); err != nil {
+			return now, err
+		}
+	}
+	if t := x.deadline(); !t.IsZero() && !now.Before(t) {
+		if t.Equal(x.total) {
+			return now, because(overall, os.ErrDeadlineExceeded)
+		}
+		return now, os.ErrDeadlineExceeded
+	}
+	return now, nil
+}
+
+// lookForSilence watches the client from now on, and gives up a node that has gone silent.
+func (x *exchange) lookForSilence(now time.Time) error {
+	x.lookAt = time.Time{}
+	if !x.body.streaming() {
+		x.watchClient()
+	} else {
+		x.lookAt = now.Add(watchAfter)
+	}
+	if m := x.ho.member; x.ho.toAgent && x.ho.waiting {
+		n := x.h.cfg.Snapshot().Node(m.Node.ID)
+		if n == nil || n.Age(now) > 3*n.Interval {
+			return because(fellSilent, nil)
+		}
+		x.lookAt = now.Add(n.Interval)
+	}
+	return nil
+}
+
+// watchClient notes if the client goes away, from now on.
+func (x *exchange) watchClient() {
+	if x.unwatch != nil {
+		return
+	}
+	x.mayRing = true
+	x.unwatch = x.f.watch(func() {
+		x.gone.Store(true)
+		x.alarm.ring()
+	})
+}
+
+// stopWatching ends that. What the client may have sent meanwhile is kept by its front.
+func (x *exchange) stopWatching() { x.waits.end() }
