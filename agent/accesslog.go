@@ -1,56 +1,59 @@
 package agent
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
+	"backhand/agent/config"
 	"backhand/proxy"
 )
 
-// accessLog writes a line for each request, in the combined format with the member and the number of attempts behind it:
+// accessLog writes a line for each request that has ended, never two: see combinedLine and jsonLines for what is in it.
 //
-//	192.0.2.7 - - [21/Nov/2026:21:33:45 +0000] "GET /a?b=1 HTTP/1.1" 200 512 "-" "curl/7.88.1" www2 1
-//
-// The member is "-" if the request was answered here, "self" if by our own origin while that is no member. A line is handed
-// to a writer and never waited for: if the disk is too slow or full, lines are lost and counted, not requests delayed.
+// The line is made and queued while the request ends, and written by a goroutine of its own, some hundred lines at a time
+// and at least once a second. Nobody waits for the disk: if it is too slow or full, lines are lost and counted, not
+// requests delayed. A line is written whole or lost, so that several agents and logrotate's copies may share a file.
 type accessLog struct {
-	path   string
-	lines  chan []byte
-	reopen chan struct{}
-	quit   chan struct{}
-	queued atomic.Int64 // bytes of the lines that wait
-	lost   atomic.Uint64
-	log    *slog.Logger
-	said   trouble
+	path     string
+	json     *jsonLines // nil: combined
+	combined sync.Pool  // of *combinedLine
+	queue    lineQueue
+	reopen   chan struct{}
+	quit     chan struct{}
+	lost     atomic.Uint64
+	log      *slog.Logger
+	said     trouble
 
 	// Only run uses these.
-	out     io.WriteCloser
-	w       *bufio.Writer
-	pending uint64 // lines that are in w
+	out  io.WriteCloser
+	torn bool // the last line in out has no end, since the disk was full
 }
 
 const (
-	accessLogQueue = 4096    // lines that wait at most
-	accessLogBytes = 8 << 20 // bytes that they may have together
-	accessLogField = 4096    // bytes of a field that a client wrote
+	accessLogField = 4096 // bytes of a text that a line has at most, before it is escaped
 	accessLogFlush = time.Second
 )
 
 // openAccessLog opens the file, or standard output for "-". For "" it returns nil, whose methods do nothing.
-func openAccessLog(path string, log *slog.Logger) (*accessLog, error) {
-	if path == "" {
+func openAccessLog(cfg config.Log, log *slog.Logger) (*accessLog, error) {
+	if cfg.Access == "" {
 		return nil, nil
 	}
-	l := &accessLog{path: path, log: log, lines: make(chan []byte, accessLogQueue), reopen: make(chan struct{}, 1), quit: make(chan struct{})}
+	l := &accessLog{
+		path: cfg.Access, queue: newLineQueue(), reopen: make(chan struct{}, 1), quit: make(chan struct{}), log: log,
+	}
+	l.combined.New = func() any { return new(combinedLine) }
+	if cfg.Format == config.LogJSON {
+		l.json = newJSONLines(l.add)
+	}
 	out, err := l.open()
 	if err != nil {
 		return nil, fmt.Errorf("log.access: %w", err)
@@ -84,21 +87,24 @@ func (l *accessLog) Reopen() {
 	}
 }
 
-// Log hands over the line of a request that has ended.
+// Log queues the line of a request that has ended. It keeps nothing of o.
 func (l *accessLog) Log(o *proxy.Outcome) {
-	if l == nil {
-		return
+	switch {
+	case l == nil:
+	case l.json != nil:
+		l.json.log(o)
+	default:
+		c := l.combined.Get().(*combinedLine)
+		l.add(c.render(o))
+		l.combined.Put(c)
 	}
-	line := appendLine(nil, o)
-	if l.queued.Add(int64(len(line))) <= accessLogBytes {
-		select {
-		case l.lines <- line:
-			return
-		default:
-		}
+}
+
+// add queues a copy of a line.
+func (l *accessLog) add(line []byte) {
+	if !l.queue.add(line) {
+		l.lost.Add(1)
 	}
-	l.queued.Add(-int64(len(line)))
-	l.lost.Add(1)
 }
 
 // Lost returns how many lines were not written.
@@ -109,35 +115,29 @@ func (l *accessLog) Lost() uint64 {
 	return l.lost.Load()
 }
 
-// run writes until the context ends or stop is called, and then what is still queued.
-func (l *accessLog) run(ctx context.Context) {
+// run writes until stop is called, and then what is still queued. The end of the context is not enough: requests that are
+// cut off by it have a line, too.
+func (l *accessLog) run(context.Context) {
 	if l == nil {
 		return
 	}
-	l.w = bufio.NewWriterSize(l.out, 64<<10)
 	flush := time.NewTicker(accessLogFlush)
 	defer flush.Stop()
 	for {
 		select {
-		case line := <-l.lines:
-			l.write(line)
-			continue
+		case <-l.queue.full:
+			l.write(l.queue.filled())
 		case <-flush.C:
-			l.flush()
-			continue
+			l.write(l.queue.waiting())
 		case <-l.reopen:
-			l.flush()
+			l.write(l.queue.waiting())
 			l.swap()
-			continue
 		case <-l.quit:
-		case <-ctx.Done():
+			l.queue.close()
+			l.write(l.queue.waiting())
+			_ = l.out.Close()
+			return
 		}
-		for len(l.lines) > 0 {
-			l.write(<-l.lines)
-		}
-		l.flush()
-		_ = l.out.Close()
-		return
 	}
 }
 
@@ -148,34 +148,37 @@ func (l *accessLog) close() {
 	}
 }
 
-// stop makes run write what is queued and end.
+// stop makes run write what is queued and end. What is logged later is lost. It may be called once.
 func (l *accessLog) stop() {
 	if l != nil {
 		close(l.quit)
 	}
 }
 
-// write appends a line, and first writes what there is if it has no room.
-func (l *accessLog) write(line []byte) {
-	l.queued.Add(-int64(len(line)))
-	if l.w.Available() < len(line) {
-		l.flush()
+// write writes that many chunks; those that are added meanwhile must not keep it for ever.
+func (l *accessLog) write(chunks int) {
+	for range chunks {
+		c := l.queue.take()
+		l.writeLines(c)
+		l.queue.done(c)
 	}
-	_, _ = l.w.Write(line) // goes to the buffer; a line longer than that is judged by the flush that comes
-	l.pending++
 }
 
-// flush writes what there is. On an error all of it is lost: a writer keeps its error for ever, so it starts anew.
-func (l *accessLog) flush() {
-	if l.pending == 0 {
-		return
+// writeLines writes what it can. The lines that did not get out whole are lost.
+func (l *accessLog) writeLines(lines []byte) {
+	written, err := 0, error(nil)
+	if l.torn {
+		if _, err = l.out.Write([]byte("\n")); err == nil {
+			l.torn = false
+		}
 	}
-	err := l.w.Flush()
+	if err == nil {
+		written, err = l.out.Write(lines)
+	}
 	if err != nil {
-		l.lost.Add(l.pending)
-		l.w.Reset(l.out)
+		l.lost.Add(uint64(bytes.Count(lines[written:], []byte("\n"))))
+		l.torn = l.torn || written > 0 && lines[written-1] != '\n'
 	}
-	l.pending = 0
 	l.said.note(l.log, "the access log cannot be written; lines are lost", err)
 }
 
@@ -187,85 +190,5 @@ func (l *accessLog) swap() {
 		return
 	}
 	_ = l.out.Close()
-	l.out = out
-	l.w.Reset(out)
-}
-
-// appendLine appends the line of one request. Whatever the client wrote is escaped, so that a line is a line.
-func appendLine(b []byte, o *proxy.Outcome) []byte {
-	if o.Client.IsValid() {
-		b = o.Client.AppendTo(b)
-	} else {
-		b = append(b, '-') // a request on a Unix socket
-	}
-	b = append(b, " - - ["...)
-	b = o.Start.AppendFormat(b, "02/Jan/2006:15:04:05 -0700")
-	b = append(b, "] \""...)
-	b = appendEscaped(b, cutField(o.Method))
-	b = append(b, ' ')
-	b = appendEscaped(b, cutField(o.Target))
-	b = append(b, ' ')
-	b = appendEscaped(b, o.Proto)
-	b = append(b, "\" "...)
-	b = strconv.AppendInt(b, int64(o.Status), 10)
-	b = append(b, ' ')
-	b = strconv.AppendInt(b, o.Bytes, 10)
-	b = append(b, " \""...)
-	b = appendField(b, o.Referer)
-	b = append(b, "\" \""...)
-	b = appendField(b, o.UserAgent)
-	b = append(b, "\" "...)
-	switch {
-	case o.Member != nil:
-		b = appendWord(b, o.Member.Name)
-	case o.Self:
-		b = append(b, "self"...)
-	default:
-		b = append(b, '-')
-	}
-	b = append(b, ' ')
-	b = strconv.AppendInt(b, int64(o.Attempts), 10)
-	return append(b, '\n')
-}
-
-func appendField(b []byte, s string) []byte {
-	if s == "" {
-		return append(b, '-')
-	}
-	return appendEscaped(b, cutField(s))
-}
-
-// cutField bounds what a client can make of a line.
-func cutField(s string) string {
-	if len(s) > accessLogField {
-		return s[:accessLogField] + "..."
-	}
-	return s
-}
-
-// appendEscaped escapes what would end the field or the line, and what is not printable ASCII, as Apache does.
-func appendEscaped(b []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		case c < ' ' || c >= 0x7f:
-			b = append(b, '\\', 'x', hex[c>>4], hex[c&15])
-		default:
-			b = append(b, c)
-		}
-	}
-	return b
-}
-
-// appendWord writes a name that came in a beat as one word.
-func appendWord(b []byte, s string) []byte {
-	for _, r := range s {
-		if r <= ' ' || r >= 0x7f || r == '"' || r == '\\' || r == utf8.RuneError {
-			r = '_'
-		}
-		b = append(b, byte(r))
-	}
-	return b
+	l.out, l.torn = out, false
 }

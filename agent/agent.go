@@ -2,9 +2,11 @@ package agent
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -37,6 +39,11 @@ type Options struct {
 	// Announce makes an agent that only measures and announces: the web server keeps its port, and peers go to it
 	// directly.
 	Announce bool
+	// Inherited are listening sockets that are used instead of opening those of the same addresses; see the function of
+	// that name. Each must be that of a [[listen]]. They are the agent's from then on.
+	Inherited []net.Listener
+	// Notify tells the service manager how the agent is; see the function of that name. Default: nobody is told.
+	Notify func(state string) error
 }
 
 // Agent is the running program.
@@ -68,9 +75,10 @@ type Agent struct {
 	dispatch   dispatchRate
 	trouble    trouble
 
-	reloading sync.Mutex // one reload at a time; held while parts are replaced
-	servers   map[string]*server
-	running   *group // what Run has started; nil before
+	reloading sync.Mutex         // one reload at a time; held while parts are replaced
+	servers   map[string]*server // by config.Listen.Key
+	clients   []*tls.Config      // by which members are dialled, see clientTLS
+	running   *group             // what Run has started; nil before
 }
 
 // New makes an agent of a configuration that was found right. It takes the state directory and opens listeners and
@@ -90,6 +98,7 @@ func New(cfg *config.Config, opt Options) (_ *Agent, err error) {
 			undo.all()
 		}
 	}()
+	undo.add(func() { closeAll(opt.Inherited) })
 	if a.state, err = openState(cfg.Node.StateDir, a.started, a.log); err != nil {
 		return nil, err
 	}
@@ -102,7 +111,7 @@ func New(cfg *config.Config, opt Options) (_ *Agent, err error) {
 		return nil, err
 	}
 	a.serves.Store(&serves)
-	access, err := openAccessLog(cfg.Log.Access, a.log)
+	access, err := openAccessLog(cfg.Log, a.log)
 	if err != nil {
 		return nil, err
 	}
@@ -119,8 +128,12 @@ func New(cfg *config.Config, opt Options) (_ *Agent, err error) {
 	if err := a.wire(cfg, transports); err != nil {
 		return nil, err
 	}
-	a.servers, err = a.openServers(cfg)
-	return a, err
+	listeners, err := a.openServers(cfg, opt.Inherited)
+	if err != nil {
+		return nil, err
+	}
+	a.servers = listeners.fresh
+	return a, nil
 }
 
 func (a *Agent) defaults() {
@@ -186,10 +199,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	a.settle(ctx)
 	for _, s := range a.servers {
-		g.run("listen", s.run)
+		a.serve(s)
 	}
 	a.announceStart()
 	a.reloading.Unlock()
+	a.notify(nowReady)
 
 	select {
 	case <-ctx.Done():
@@ -198,6 +212,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.leave(g)
 	g.cancel()
 	a.cutOff(ctx)
+	a.access.Load().stop() // last, so that requests which were cut off have their lines
 	err = g.wait()
 	a.state.close()
 	return err
@@ -208,7 +223,13 @@ func (a *Agent) leave(g *group) {
 	cfg := a.config.Load()
 	drain, cancel := context.WithTimeout(g.ctx, cfg.Proxy.Drain)
 	defer cancel()
+	a.notify(nowStopping)
 	a.log.Info("leaving", "requests", a.handler.InFlight())
+	a.reloading.Lock()
+	for _, s := range a.servers {
+		s.proxy.SetLeaving(true)
+	}
+	a.reloading.Unlock()
 	_ = a.setState(node.Leaving) // nothing forbids leaving
 	a.gossip.Leave(drain)
 	if len(cfg.Gossip.Send) > 0 {
@@ -218,7 +239,7 @@ func (a *Agent) leave(g *group) {
 	defer a.reloading.Unlock()
 	var wg sync.WaitGroup
 	for _, s := range a.servers {
-		wg.Go(func() { s.shutdown(drain) })
+		wg.Go(func() { _ = s.proxy.Shutdown(drain) }) // what is left then is counted below
 	}
 	wg.Wait()
 	if err := a.handler.Drain(drain); err != nil {
@@ -276,8 +297,8 @@ func (a *Agent) announceStart() {
 	for _, w := range cfg.Warnings {
 		a.log.Warn(w)
 	}
-	for addr := range a.servers {
-		a.log.Info("listening", "address", addr)
+	for _, s := range a.servers {
+		a.log.Info("listening", "address", s.conf.String(), "passed", s.passed)
 	}
 	a.log.Info("running", "cluster", cfg.Cluster, "node", cfg.Node.Name, "id", a.state.id.Short(), "version", a.opt.Version)
 }

@@ -41,9 +41,9 @@ var arrows = map[string]string{
 	"status/athena": "candidacy gossip/node",
 
 	"agent/farm":   "gossip/node",
-	"agent/config": "candidacy gossip gossip/node gossip/wire proxy",
+	"agent/config": "candidacy gossip gossip/node gossip/wire proxy proxy/h1",
 	"agent": "agent/config agent/farm candidacy gossip gossip/memberlist gossip/node gossip/sampler gossip/wire " +
-		"proxy status status/athena",
+		"proxy proxy/h1 status status/athena",
 	"agent/demo": "agent agent/config agent/farm candidacy gossip gossip/memberlist gossip/node gossip/sampler gossip/wire " +
 		"proxy status status/athena",
 

@@ -13,9 +13,12 @@
 // # Coming and going
 //
 // [New] opens all that can fail to open and starts nothing. [Agent.Run] starts everything and returns when all of it
-// has ended. Asked to end, it first announces that it leaves, serves on for one interval for those who have not heard it yet,
-// then stops accepting, waits for the requests under way, and goes.
+// has ended. Asked to end, it first announces that it leaves and asks clients to close their connections, serves on for one
+// interval for those who have not heard it yet, then stops accepting, waits for the requests under way, and goes. Sockets
+// that a service manager passed (systemd.go) stay open behind it, so that clients wait there for the next agent.
 //
 // A reload ([Agent.Reload]) is all or nothing: a file with a mistake, or a port that cannot be opened, leaves everything
-// as it was. Requests under way keep the routes they came in by.
+// as it was. Requests under way keep the routes they came in by. Certificates are read again, whether the file has changed
+// or not. A listener that stays keeps its connections, whatever its options; one that goes lets its requests end, and
+// upgraded connections live on as long as the agent.
 package agent

@@ -4,94 +4,217 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
-	"net/http"
+	"net/netip"
+	"os"
+	"slices"
 	"syscall"
-	"time"
 
 	"backhand/agent/config"
+	"backhand/proxy"
 )
 
-// Bounds on what a client may make a listener keep, until the engine brings finer ones.
-const (
-	headTimeout = 10 * time.Second // for a request's head to come in
-	maxHead     = 64 << 10
-)
-
-// server is one listening socket and those who came in by it.
+// server is one listener and those who came in by it.
 type server struct {
-	ln   net.Listener
-	http *http.Server
+	conf   config.Listen // only with reloading held
+	passed bool          // by the service manager, which keeps the socket open
+	sock   *socket
+	certs  *certificates // nil: never had any
+	proxy  *proxy.Server
 }
 
-// openServers opens the listeners of cfg that are not open yet.
-func (a *Agent) openServers(cfg *config.Config) (map[string]*server, error) {
-	fresh := map[string]*server{}
+// opened is what openServers has done. Until it is taken over it can be undone.
+type opened struct {
+	fresh  map[string]*server // that do not serve yet, by config.Listen.Key
+	paused []*server          // whose sockets are closed, since fresh ones need their ports
+}
+
+// openServers opens the listeners of cfg that are not open yet, with the sockets that were passed if there are any for
+// them.
+func (a *Agent) openServers(cfg *config.Config, passed []net.Listener) (*opened, error) {
+	o := &opened{fresh: map[string]*server{}}
+	listens := cfg.Listen
 	if a.opt.Announce {
-		return fresh, nil // the web server has the ports
+		listens = nil // the web server has the ports
 	}
-	for _, l := range cfg.Listen {
-		if a.servers[l.Address] != nil {
+	mine, err := assign(passed, listens)
+	if err == nil {
+		err = a.keepsPassed(listens)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range listens {
+		key := l.Key()
+		if a.servers[key] != nil {
 			continue
 		}
-		ln, err := net.Listen("tcp", l.Address)
-		if err != nil {
-			closeServers(fresh)
-			return nil, listenError(l.Address, a.ownListener(l.Address), err)
+		ln := mine[key]
+		if ln == nil {
+			if ln, err = a.open(l, listens, o); err != nil {
+				a.takeBack(o)
+				return nil, err
+			}
 		}
-		fresh[l.Address] = &server{ln: ln, http: &http.Server{
-			Handler: a.handler, ReadHeaderTimeout: headTimeout, IdleTimeout: cfg.Proxy.Idle, MaxHeaderBytes: maxHead,
-			ErrorLog:    slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
-			BaseContext: func(net.Listener) context.Context { return a.running.ctx }, // ends upgraded connections, too
-		}}
+		o.fresh[key] = a.newServer(l, ln, mine[key] != nil)
 	}
-	return fresh, nil
+	return o, nil
 }
 
-// listenError adds what to do about the usual reasons.
-func listenError(addr, own string, err error) error {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE) && own != "":
-		return fmt.Errorf("listen %s: this agent listens on %s, which covers that port: such a change needs a restart", addr, own)
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("listen %s: the port is in use, perhaps by the web server or another agent: give each its own", addr)
-	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("listen %s: ports below 1024 need root or CAP_NET_BIND_SERVICE", addr)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("listen %s: this host has no such address", addr)
-	}
-	return err
-}
-
-// ownListener returns the address of a listener of ours with the same port, or "".
-func (a *Agent) ownListener(addr string) string {
-	_, port, _ := net.SplitHostPort(addr)
-	for own := range a.servers {
-		if _, p, _ := net.SplitHostPort(own); p == port {
-			return own
+// keepsPassed says what is wrong if the file has given a listener up that the service manager holds: clients would wait
+// there for ever.
+func (a *Agent) keepsPassed(listens []config.Listen) error {
+	for key, s := range a.servers {
+		if s.passed && !named(listens, key) {
+			return fmt.Errorf("listen %s: the service manager holds that socket: take it out of the socket unit, too, and restart",
+				s.conf.Address)
 		}
-	}
-	return ""
-}
-
-func (s *server) run(ctx context.Context) error {
-	defer context.AfterFunc(ctx, func() { _ = s.http.Close() })()
-	if err := s.http.Serve(s.ln); !errors.Is(err, http.ErrServerClosed) {
-		return err
 	}
 	return nil
 }
 
-// shutdown stops accepting and waits for the requests under way; those that outlast ctx are cut off.
-func (s *server) shutdown(ctx context.Context) {
-	if s.http.Shutdown(ctx) != nil {
-		_ = s.http.Close()
+func named(listens []config.Listen, key string) bool {
+	return slices.ContainsFunc(listens, func(l config.Listen) bool { return l.Key() == key })
+}
+
+// open opens a listener. If one that is to go has the port, such as ":80" where "10.58.4.1:80" is to be, that is closed
+// first, since the kernel takes only one of them.
+func (a *Agent) open(l config.Listen, listens []config.Listen, o *opened) (net.Listener, error) {
+	ln, err := listen(l)
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return ln, a.listenError(l, err)
+	}
+	before := len(o.paused)
+	for key, s := range a.servers {
+		if !named(listens, key) && !slices.Contains(o.paused, s) && samePort(s.conf, l) {
+			_ = s.sock.pause() // it was open, or will not be opened again
+			o.paused = append(o.paused, s)
+		}
+	}
+	if len(o.paused) > before {
+		ln, err = listen(l)
+	}
+	return ln, a.listenError(l, err)
+}
+
+func listen(l config.Listen) (net.Listener, error) {
+	if path, isUnix := l.UnixPath(); isUnix {
+		return listenUnix(path, l.Mode)
+	}
+	return net.Listen("tcp", l.Address)
+}
+
+func samePort(a, b config.Listen) bool {
+	_, x, errX := net.SplitHostPort(a.Key())
+	_, y, errY := net.SplitHostPort(b.Key())
+	return errX == nil && errY == nil && x == y
+}
+
+// takeBack closes what was opened, and opens again what was closed.
+func (a *Agent) takeBack(o *opened) {
+	for _, s := range o.fresh {
+		_ = s.sock.Close()
+	}
+	for _, s := range o.paused {
+		ln, err := listen(s.conf)
+		if err == nil {
+			err = s.sock.resume(ln)
+		}
+		if err != nil {
+			a.log.Error("a listener that was closed for a reload cannot be opened again; reload once its port is free",
+				"address", s.conf.Address, "err", err)
+		}
 	}
 }
 
-func closeServers(servers map[string]*server) {
-	for _, s := range servers {
-		_ = s.ln.Close()
+// listenError adds what to do about the usual reasons. Of nil it returns nil.
+func (a *Agent) listenError(l config.Listen, err error) error {
+	addr := l.Address
+	_, isUnix := l.UnixPath()
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("listen %s: the port is in use, perhaps by the web server or another agent: give each its own", addr)
+	case errors.Is(err, syscall.EACCES) && isUnix:
+		return fmt.Errorf("listen %s: the user that the agent runs as may not write to that directory", addr)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("listen %s: ports below 1024 need root or CAP_NET_BIND_SERVICE", addr)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("listen %s: this host has no such address", addr)
+	case errors.Is(err, syscall.ENOENT):
+		return fmt.Errorf("listen %s: there is no such directory: make it, or write another path", addr)
 	}
+	return fmt.Errorf("listen %s: %w", addr, err)
+}
+
+func (a *Agent) newServer(l config.Listen, ln net.Listener, passed bool) *server {
+	s := &server{sock: newSocket(ln), passed: passed}
+	s.proxy = a.handler.NewServer(s.configure(l))
+	return s
+}
+
+// configure takes the options over, and returns what the proxy needs of them.
+func (s *server) configure(l config.Listen) proxy.ServerConfig {
+	s.conf = l
+	cfg := proxy.ServerConfig{NoHops: !l.Peers, MaxConns: l.Connections, MaxConnsPerAddr: l.ConnectionsPerAddress}
+	switch {
+	case len(l.Certificates) == 0:
+	case s.certs == nil:
+		s.certs = newCertificates(l.Certificates)
+		cfg.TLS = s.certs.tls
+	default:
+		s.certs.replace(l.Certificates)
+		cfg.TLS = s.certs.tls
+	}
+	if _, isUnix := l.UnixPath(); len(l.ProxyProtocol) > 0 {
+		cfg.ProxyFrom = func(addr netip.Addr) bool { return isUnix || contains(l.ProxyProtocol, addr) }
+	}
+	return cfg
+}
+
+// reconfigure changes the options of a server that runs.
+func (a *Agent) reconfigure(s *server, l config.Listen) {
+	if path, isUnix := l.UnixPath(); isUnix && !s.passed && l.Mode != s.conf.Mode {
+		if err := os.Chmod(path, l.Mode); err != nil {
+			a.log.Warn("the mode of a Unix socket cannot be changed", "address", l.Address, "err", err)
+		}
+	}
+	s.proxy.SetConfig(s.configure(l))
+}
+
+// serve starts a server. What is connected to it is cut off when the agent ends, whether it still listens or not.
+func (a *Agent) serve(s *server) {
+	a.running.run("listen", func(context.Context) error { return s.proxy.Serve(s.sock) })
+	a.running.start(func(ctx context.Context) {
+		<-ctx.Done()
+		_ = s.proxy.Close()
+	})
+}
+
+// swapServers starts the new listeners, gives the others their options, and lets the ones that are gone finish their
+// requests, however long they take: a reload cuts nothing off.
+func (a *Agent) swapServers(cfg *config.Config, o *opened) {
+	next := map[string]*server{}
+	for _, l := range cfg.Listen {
+		key := l.Key()
+		s := a.servers[key]
+		if s != nil {
+			a.reconfigure(s, l)
+		} else if s = o.fresh[key]; s != nil {
+			a.serve(s)
+			a.log.Info("listening", "address", l.String())
+		} else {
+			continue // an agent that only announces
+		}
+		next[key] = s
+	}
+	for key, s := range a.servers {
+		if next[key] != nil {
+			continue
+		}
+		a.log.Info("listening no more", "address", s.conf.Address)
+		a.running.start(func(ctx context.Context) { _ = s.proxy.Shutdown(ctx) })
+	}
+	a.servers = next
 }

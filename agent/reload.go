@@ -28,6 +28,8 @@ func (a *Agent) Reload() error {
 	if a.running == nil || a.running.ctx.Err() != nil || a.State() == node.Leaving {
 		return errors.New("the agent is starting or about to stop")
 	}
+	a.notify(nowReloading())
+	defer a.notify(nowReady) // as it was, if not as the file says
 	if err := a.replace(cfg); err != nil {
 		return err
 	}
@@ -59,11 +61,11 @@ func (a *Agent) replace(cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	fresh, err := a.openServers(cfg)
+	listeners, err := a.openServers(cfg, nil)
 	if err != nil {
 		return err
 	}
-	undo.add(func() { closeServers(fresh) })
+	undo.add(func() { a.takeBack(listeners) })
 	var transports []gossip.Transport
 	if newSockets(old, cfg) {
 		if transports, err = openTransports(cfg); err != nil {
@@ -72,8 +74,8 @@ func (a *Agent) replace(cfg *config.Config) (err error) {
 		undo.add(func() { closeAll(transports) })
 	}
 	access := a.access.Load()
-	if cfg.Log.Access != old.Log.Access {
-		if access, err = openAccessLog(cfg.Log.Access, a.log); err != nil {
+	if cfg.Log != old.Log {
+		if access, err = openAccessLog(cfg.Log, a.log); err != nil {
 			return err
 		}
 	}
@@ -96,7 +98,7 @@ func (a *Agent) replace(cfg *config.Config) (err error) {
 	}
 	stopProbes(oldServes, kept)
 	a.startProbes(serves)
-	a.swapServers(cfg, fresh)
+	a.swapServers(cfg, listeners)
 	a.swapAccess(access)
 	a.changed()
 	a.waitForMerge(a.running.ctx) // who reloaded may rely on the farms that the file lists
@@ -122,30 +124,6 @@ func needsRestart(old, cfg *config.Config) error {
 func newSockets(old, cfg *config.Config) bool {
 	return !reflect.DeepEqual(old.Gossip.Send, cfg.Gossip.Send) ||
 		old.Gossip.Interface != cfg.Gossip.Interface || old.Gossip.Source != cfg.Gossip.Source
-}
-
-// swapServers starts the new listeners, and lets the ones that are gone finish their requests.
-func (a *Agent) swapServers(cfg *config.Config, fresh map[string]*server) {
-	next := map[string]*server{}
-	for _, l := range cfg.Listen {
-		if s := a.servers[l.Address]; s != nil {
-			next[l.Address] = s
-			continue
-		}
-		next[l.Address] = fresh[l.Address]
-		a.running.run("listen", fresh[l.Address].run)
-	}
-	for addr, s := range a.servers {
-		if next[addr] != nil {
-			continue
-		}
-		a.running.start(func(ctx context.Context) {
-			ctx, cancel := context.WithTimeout(ctx, cfg.Proxy.Drain)
-			defer cancel()
-			s.shutdown(ctx)
-		})
-	}
-	a.servers = next
 }
 
 // swapAccess goes on with another access log, and lets the one before write what it has.

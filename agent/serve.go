@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"reflect"
 	"sync"
 	"time"
+
+	"github.com/pires/go-proxyproto"
 
 	"backhand/agent/config"
 	"backhand/gossip/node"
@@ -30,12 +33,13 @@ func newServes(cfgs []config.Serve, old []*serve) ([]*serve, error) {
 	out := make([]*serve, 0, len(cfgs))
 	for _, c := range cfgs {
 		before := serveOf(old, c.Farm)
-		if before != nil && reflect.DeepEqual(before.cfg, c) {
+		if before != nil && sameServe(before.cfg, c) {
 			out = append(out, before)
 			continue
 		}
 		origin, err := sampler.NewOrigin(sampler.OriginConfig{
 			Farm: c.Farm, URL: c.Origin, Check: c.Check, StatusURL: c.StatusURL,
+			TLS: newClientTLS(c.Reach.Identity), Dial: dialCheck(c),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("origin of farm %q: %w", c.Farm, err)
@@ -49,6 +53,35 @@ func newServes(cfgs []config.Serve, old []*serve) ([]*serve, error) {
 		out = append(out, s)
 	}
 	return out, nil
+}
+
+// sameServe reports whether two say the same, certificates included.
+func sameServe(a, b config.Serve) bool {
+	sameRoots := a.Reach.Identity.Roots.Equal(b.Reach.Identity.Roots)
+	a.Reach.Identity.Roots, b.Reach.Identity.Roots = nil, nil
+	return sameRoots && reflect.DeepEqual(a, b)
+}
+
+// dialCheck returns how the origin's health is asked for: of one that expects the PROXY protocol with a header that
+// says that nobody is proxied. nil is the default.
+func dialCheck(c config.Serve) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	if c.Reach.SendProxy == 0 {
+		return nil
+	}
+	header := proxyproto.Header{
+		Version: byte(c.Reach.SendProxy), Command: proxyproto.LOCAL, TransportProtocol: proxyproto.UNSPEC,
+	}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+		if err != nil || addr != node.HostPort(c.Origin) { // the status page may be elsewhere
+			return conn, err
+		}
+		if _, err := header.WriteTo(conn); err != nil {
+			_ = conn.Close()
+			return nil, err
+		}
+		return conn, nil
+	}
 }
 
 func serveOf(serves []*serve, farm string) *serve {
@@ -76,10 +109,11 @@ func (s *serve) service(now time.Time, log *slog.Logger) node.Service {
 	return svc
 }
 
-// forProxy returns the origin as the proxy sees it.
-func (s *serve) forProxy() *proxy.Origin {
+// originOf returns the origin as the proxy sees it.
+func (a *Agent) originOf(s *serve) *proxy.Origin {
 	return &proxy.Origin{
-		Farm: s.cfg.Farm, URL: s.cfg.Origin, Meter: s.meter, Default: s.cfg.Default,
+		Reach: a.reach(s.cfg.Reach),
+		Farm:  s.cfg.Farm, URL: s.cfg.Origin, Meter: s.meter, Default: s.cfg.Default,
 		Ready: s.origin.Ready, ConnectFailed: s.origin.NoteConnectFailure,
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -78,10 +79,11 @@ func (s *section) prefixes(key string) []netip.Prefix {
 	return out
 }
 
-// base reads "http://host:port", and gives a port to what has none, so that nobody needs to know which it is.
+// base reads "http://host:port", https or h2c, and gives a port to what has none, so that nobody needs to know which it
+// is.
 func (s *section) base(key string) *url.URL {
 	const example = `"http://127.0.0.1:8080"`
-	u := s.page(key, example)
+	u := s.url(key, example, "http", "https", "h2c")
 	if u == nil {
 		return nil
 	}
@@ -95,7 +97,10 @@ func (s *section) base(key string) *url.URL {
 }
 
 // page reads the URL of a page: "http://host:port/path?query".
-func (s *section) page(key, example string) *url.URL {
+func (s *section) page(key, example string) *url.URL { return s.url(key, example, "http") }
+
+// url reads a URL of one of the schemes, and gives it a port if it has none.
+func (s *section) url(key, example string, schemes ...string) *url.URL {
 	text, ok := s.text(key, example)
 	if !ok {
 		return nil
@@ -105,8 +110,8 @@ func (s *section) page(key, example string) *url.URL {
 	switch {
 	case err != nil || u.Scheme == "" || u.Opaque != "" || strings.ContainsAny(text, " \t\r\n"):
 		why = "which is no URL: write one such as " + example
-	case u.Scheme != "http":
-		why = "and only http is spoken there: write one such as " + example
+	case !slices.Contains(schemes, u.Scheme):
+		why = "and only " + strings.Join(schemes, ", ") + " is spoken there: write one such as " + example
 	case u.Hostname() == "" || u.User != nil || strings.Contains(text, "#"):
 		why = "want a host and no user or fragment: write one such as " + example
 	case !isHost(u.Hostname()):
@@ -119,6 +124,9 @@ func (s *section) page(key, example string) *url.URL {
 	port := u.Port()
 	if port == "" {
 		port = "80"
+		if u.Scheme == "https" {
+			port = "443"
+		}
 	}
 	if _, err := portOf(port); err != nil {
 		s.wrong(s.lineOf(key), "%s is %q: %v", s.full(key), text, err)

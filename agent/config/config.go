@@ -42,6 +42,9 @@ type Node struct {
 	// StateDir keeps the node's id, its boot number and the control socket. Default: /var/lib/backhand, and if that cannot be
 	// written, none: then the id is random at every start, and the commands that need the socket do not work.
 	StateDir string
+	// Identity says how agents whose address is https prove who they are. As they are dialled by address, ServerName is
+	// the name that stands in the certificates of all of them; without it, each must have its address in its own.
+	Identity Identity
 }
 
 // Gossip says how beats are sent and which are believed.
@@ -61,7 +64,8 @@ type Gossip struct {
 // Serve is a farm that this host itself serves, from the web server on it.
 type Serve struct {
 	Farm   string   // at most 32 bytes
-	Origin *url.URL // http://host:port, with the port always there
+	Origin *url.URL // http://, https:// or h2c://host:port, with the port always there
+	Reach  Reach
 	// Capacity is how many requests the origin runs at full speed at once. Default: the CPUs, limits of the cgroup
 	// included.
 	Capacity float64
@@ -79,12 +83,13 @@ type Serve struct {
 type Farm struct {
 	Name   string
 	Member []Physical
+	Reach  Reach // of each member
 }
 
 // Physical is one of them.
 type Physical struct {
 	Name string
-	URL  *url.URL // http://host:port, with the port always there
+	URL  *url.URL // http://, https:// or h2c://host:port, with the port always there
 }
 
 // Route maps requests to a farm and to the chain that picks the member.
@@ -98,11 +103,9 @@ type Route struct {
 	// WhenEmpty is what happens if the chain leaves nobody: "self", "any" or "503". "" is self if this host serves the farm,
 	// else 503.
 	WhenEmpty string
-}
-
-// Listen is a TCP address on which requests come in.
-type Listen struct {
-	Address string // host:port; an empty host is all addresses
+	// RetryOn are statuses, of 502, 503 and 504, upon which a request that may run twice is handed to another member.
+	// Default: none.
+	RetryOn []int
 }
 
 // Status says where the page is and who may see it.
@@ -111,18 +114,33 @@ type Status struct {
 	Allow []netip.Prefix // default: loopback
 }
 
-// Log says where the lines about requests go.
+// Log says where the lines about requests go, and what they look like.
 type Log struct {
 	// Access is a file, or "-" for standard output. Default: none.
 	Access string
+	// Format is LogCombined or LogJSON. Default: LogCombined.
+	Format string
 }
 
-// Proxy bounds attempts and waiting, and says whom to believe about clients.
+// Proxy bounds attempts, waiting and sizes, and says whom to believe about clients.
 type Proxy struct {
 	TrustedProxies []netip.Prefix // whose X-Forwarded-* and Forwarded are passed on. Default: nobody's
 	Tries          int            // members that one request is offered to at most. Default 3, from 1 to 16
-	Connect        time.Duration  // to make a connection. Default 1 s
-	ResponseHead   time.Duration  // from the request's last byte to the response's head. Default 60 s
-	Idle           time.Duration  // for which a client's connection waits for a request. Default 60 s. A reload changes it for new listeners only
-	Drain          time.Duration  // for which a stopping agent waits for requests under way. Default 30 s
+	Upgrade        []string       // protocols that a connection may be upgraded to. Default websocket; empty: none
+
+	Connect      time.Duration // to make a connection, TLS included. Default 1 s, from 10 ms to 1 min
+	ResponseHead time.Duration // from the request's last byte to the response's head. Default 60 s, from 100 ms to 24 h
+	ResponseIdle time.Duration // for which a member may pause in a response's body. Default 60 s, from 100 ms to 24 h
+	Total        time.Duration // from a request's head to the response's last byte. Default 0: no limit. Up to 24 h
+	TunnelIdle   time.Duration // for which an upgraded connection may be silent. Default 1 h, from 1 s to 168 h
+
+	ClientHead time.Duration // from a request's first byte to the end of its head. Default 10 s, from 100 ms to 1 h
+	ClientIdle time.Duration // for which a client may pause in a body, or not take a response. Default 60 s, from 100 ms to 24 h
+	Idle       time.Duration // for which a client's connection waits for the next request. Default 60 s, from 1 s to 24 h
+	Drain      time.Duration // for which a stopping agent waits for requests under way. Default 30 s, from 0 to 1 h
+
+	MaxBody   int64 // bytes of a request's body. Default 0: no limit. Up to 1 PiB
+	MaxHead   int   // bytes of a head, in both directions. Default 64 KiB, from 1 KiB to 1 MiB
+	MaxFields int   // field lines of a head. Default 128, from 8 to 4096
+	MaxLine   int   // bytes of a request line. Default 16 KiB or, if that is less, MaxHead; from 256 bytes to MaxHead
 }

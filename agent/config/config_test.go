@@ -25,6 +25,7 @@ func host(addrs ...string) Env {
 		}
 		return nil
 	}}
+	e.ReadFile = func(file string) ([]byte, error) { return nil, errors.New("open " + file + ": no such file") }
 	for i, a := range append([]string{"127.0.0.1/8"}, addrs...) {
 		name := "lo"
 		if i > 0 {
@@ -143,7 +144,11 @@ farm = "web"
 	if c.Status.Path != "/backhand/" || len(c.Status.Allow) != 2 || !c.Status.Allow[0].Contains(netip.MustParseAddr("127.0.0.1")) {
 		t.Errorf("status is %+v", c.Status)
 	}
-	proxy := Proxy{Tries: 3, Connect: time.Second, ResponseHead: time.Minute, Idle: time.Minute, Drain: 30 * time.Second}
+	proxy := Proxy{
+		Tries: 3, Upgrade: []string{"websocket"}, Connect: time.Second, ResponseHead: time.Minute, ResponseIdle: time.Minute,
+		TunnelIdle: time.Hour, ClientHead: 10 * time.Second, ClientIdle: time.Minute, Idle: time.Minute, Drain: 30 * time.Second,
+		MaxHead: 64 << 10, MaxFields: 128, MaxLine: 16 << 10,
+	}
 	if d := cmp.Diff(proxy, c.Proxy, byText); d != "" {
 		t.Errorf("proxy (-want +got):\n%s", d)
 	}
@@ -317,7 +322,7 @@ func TestSeedExampleIsTheSeed(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := good(t, string(text), host("10.58.4.1/24"))
-	want := `cluster "web": node www1 at 10.58.4.1:80 serves nothing itself; 1 route; beats go to 239.255.221.20:4445,1`
+	want := `cluster "web": node www1 at 10.58.4.1:80 serves nothing itself; 1 route; beats go to 239.255.221.20:4445,1; listens on :80`
 	if got := c.Summary(); got != want {
 		t.Errorf("Summary() = %s\nwant        %s", got, want)
 	}

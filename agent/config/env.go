@@ -3,12 +3,14 @@ package config
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/go-sockaddr"
 	"golang.org/x/sys/unix"
@@ -19,10 +21,14 @@ type Env struct {
 	Hostname   string           // "" if not known
 	Interfaces sockaddr.IfAddrs // every address of every interface
 	CPUs       float64          // default of serve.capacity, above 0
+	OpenFiles  int              // how many files the process may have open; 0 if not known
+	Now        time.Time        // when the file is read, for what expires
 
 	// Writable tells why files cannot be kept in a directory. It changes nothing; a directory that is not there but can
 	// be made is fine.
 	Writable func(dir string) error
+	// ReadFile returns a file that the configuration names, such as a certificate.
+	ReadFile func(file string) ([]byte, error)
 }
 
 // System returns the host that we run on. Its CPUs are those that Go uses: limits of the cgroup count.
@@ -35,7 +41,37 @@ func System() (Env, error) {
 	if err != nil {
 		host = "" // then node.name must be in the file
 	}
-	return Env{Hostname: host, Interfaces: ifs, CPUs: float64(runtime.GOMAXPROCS(0)), Writable: writable}, nil
+	return Env{
+		Hostname: host, Interfaces: ifs, CPUs: float64(runtime.GOMAXPROCS(0)), OpenFiles: openFiles(), Now: time.Now(),
+		Writable: writable, ReadFile: readFile,
+	}, nil
+}
+
+// openFiles returns how many files the process may have open. Go has raised the limit as far as it may by now.
+func openFiles() int {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return 0
+	}
+	return int(min(limit.Cur, math.MaxInt32)) // RLIM_INFINITY is the largest number
+}
+
+// maxFile is the most bytes that a file which the configuration names may have; the system's bundle of authorities has
+// a quarter of it.
+const maxFile = 1 << 20
+
+// readFile reads a regular file. What is none, such as a pipe, might keep us waiting.
+func readFile(file string) ([]byte, error) {
+	st, err := os.Stat(file)
+	switch {
+	case err != nil:
+		return nil, err
+	case !st.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is no file", file)
+	case st.Size() > maxFile:
+		return nil, fmt.Errorf("%s has %d bytes, more than %d", file, st.Size(), maxFile)
+	}
+	return os.ReadFile(file)
 }
 
 // writable asks the system for the directory, or for the nearest one above it that is there.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -45,6 +46,7 @@ func (p *parser) readServe(s *section) {
 	}
 	v.StatusURL = s.page("status_url", `"http://127.0.0.1:8080/server-status?auto"`)
 	v.Default = s.flag("default")
+	v.Reach = p.readReach(s, v.Origin)
 	p.cfg.Serve = append(p.cfg.Serve, v)
 	if len(p.cfg.Serve) == node.MaxFarms+1 {
 		p.wrong(s.line(), "one host serves at most %d farms: leave the others away", node.MaxFarms)
@@ -82,6 +84,11 @@ func (p *parser) readFarm(s *section) {
 		f.Member = append(f.Member, m)
 		ms.close()
 	}
+	urls := make([]*url.URL, len(f.Member))
+	for i, m := range f.Member {
+		urls[i] = m.URL
+	}
+	f.Reach = p.readReach(s, urls...)
 	p.cfg.Farm = append(p.cfg.Farm, f)
 	p.member = append(p.member, members)
 	s.close()

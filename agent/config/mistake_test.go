@@ -20,7 +20,7 @@ var mistakes = []struct {
 intervall = '1s'`, []string{"3: gossip.intervall is not known: did you mean interval?"}},
 	{
 		"an unknown key that is like no other", "[log]\nlevel = 3",
-		[]string{"3: log.level is not known: leave it away; log has access"},
+		[]string{"3: log.level is not known: leave it away; log has access, format"},
 	},
 	{
 		"an unknown table", `[node]

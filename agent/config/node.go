@@ -31,6 +31,7 @@ func (p *parser) readNode(s *section) {
 	if n.Zone, _ = s.text("zone", `"rack1"`); len(n.Zone) > node.MaxZone {
 		p.wrong(s.lineOf("zone"), "node.zone has %d bytes: write at most %d", len(n.Zone), node.MaxZone)
 	}
+	n.Identity = p.readIdentity(s)
 	p.readStateDir(s)
 	s.close()
 }

@@ -20,7 +20,7 @@ func TestFilesInTheReadmeLoad(t *testing.T) {
 	}
 	for i, f := range files {
 		f, _, _ := strings.Cut(f, "```")
-		env := host("10.58.4.1/24", "10.58.4.2/24")
+		env := withAnyFile(t, host("10.58.4.1/24", "10.58.4.2/24"))
 		if _, err := Parse("README", []byte(f), env, candidacy.Builtin(), ForRun()); err != nil {
 			t.Errorf("file %d:\n%v", i+1, err)
 		}

@@ -48,6 +48,7 @@ func (p *parser) readRoute(s *section) {
 	if r.WhenEmpty, ok = s.text("when_empty", `"503"`); ok && !slices.Contains([]string{"self", "any", "503"}, r.WhenEmpty) {
 		p.wrong(s.lineOf("when_empty"), `route.when_empty is %q: write "self", "any" or "503"`, r.WhenEmpty)
 	}
+	r.RetryOn = s.statuses("retry_on", 502, 503, 504)
 	p.cfg.Route = append(p.cfg.Route, r)
 	s.close()
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -124,14 +125,18 @@ func (s *section) texts(key, example string) []item {
 }
 
 // flag returns a boolean; false if there is none.
-func (s *section) flag(key string) bool {
+func (s *section) flag(key string) bool { return s.flagOr(key, false) }
+
+// flagOr returns a boolean, or def if there is none.
+func (s *section) flagOr(key string, def bool) bool {
 	v := s.get(key)
 	if v == nil {
-		return false
+		return def
 	}
 	b, ok := v.raw.(bool)
 	if !ok {
 		s.wrongType(key, v, "true or false, without quotes")
+		return def
 	}
 	return b
 }
@@ -152,6 +157,32 @@ func (s *section) integer(key string, def, low, high int) int {
 		return int(n)
 	}
 	return def
+}
+
+// statuses returns the elements of a list of numbers, each of which must be one of known, and there once.
+func (s *section) statuses(key string, known ...int) (out []int) {
+	v := s.get(key)
+	if v == nil {
+		return nil
+	}
+	want := "numbers of " + strings.Trim(strings.Join(strings.Fields(fmt.Sprint(known)), ", "), "[]")
+	if !v.isList {
+		s.wrongType(key, v, fmt.Sprintf("a list of %s, such as [%d]", want, known[0]))
+		return nil
+	}
+	for _, e := range v.list {
+		switch n, ok := e.raw.(int64); {
+		case !ok:
+			s.wrong(e.at(), "%s has %s in its list: write %s, without quotes", s.full(key), e.kind(), want)
+		case !slices.Contains(known, int(n)):
+			s.wrong(e.at(), "%s has %d: write %s", s.full(key), n, want)
+		case slices.Contains(out, int(n)):
+			s.wrong(e.at(), "%s has %d twice: leave one away", s.full(key), n)
+		default:
+			out = append(out, int(n))
+		}
+	}
+	return out
 }
 
 // number returns a finite number above 0 and up to high, or def if there is none.
@@ -183,7 +214,7 @@ func (s *section) duration(key string, def, low, high time.Duration) time.Durati
 	if v == nil {
 		return def
 	}
-	example := strconv.Quote(short(def))
+	example := strconv.Quote(short(cmp.Or(def, time.Minute)))
 	switch n := v.raw.(type) {
 	case int64, float64:
 		s.wrong(v.at(), `%s is %v without a unit: write "%vs" for seconds`, s.full(key), n, n)

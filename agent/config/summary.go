@@ -6,7 +6,7 @@ import (
 )
 
 // Summary says in one line what the file makes of this host: `cluster "web": node www1 at 10.58.4.2:80 serves web; 1 route;
-// beats go to 239.255.221.20:4445,1`.
+// beats go to 239.255.221.20:4445,1; listens on :80 and :443 (TLS)`.
 func (c *Config) Summary() string {
 	s := fmt.Sprintf("cluster %q: node %s", c.Cluster, c.Node.Name)
 	if c.Node.Address.IsValid() {
@@ -23,11 +23,41 @@ func (c *Config) Summary() string {
 		s += "s"
 	}
 	if len(c.Gossip.Send) == 0 {
-		return s + "; no beats are sent"
+		return s + "; no beats are sent" + c.listens()
 	}
 	to := make([]string, len(c.Gossip.Send))
 	for i, d := range c.Gossip.Send {
 		to[i] = d.String()
 	}
-	return s + "; beats go to " + strings.Join(to, " and ")
+	return s + "; beats go to " + strings.Join(to, " and ") + c.listens()
+}
+
+// listens returns the listeners, with what is special about them.
+func (c *Config) listens() string {
+	if len(c.Listen) == 0 {
+		return ""
+	}
+	all := make([]string, len(c.Listen))
+	for i, l := range c.Listen {
+		all[i] = l.String()
+	}
+	return "; listens on " + strings.Join(all, " and ")
+}
+
+// String returns the address, with what is special about the listener behind it: ":443 (TLS, no peers)".
+func (l Listen) String() string {
+	var notes []string
+	if len(l.Certificates) > 0 {
+		notes = append(notes, "TLS")
+	}
+	if len(l.ProxyProtocol) > 0 {
+		notes = append(notes, "PROXY")
+	}
+	if !l.Peers {
+		notes = append(notes, "no peers")
+	}
+	if notes == nil {
+		return l.Address
+	}
+	return l.Address + " (" + strings.Join(notes, ", ") + ")"
 }

@@ -38,14 +38,29 @@ func (p *parser) warnTrust() {
 
 // warnReach is about a node whose address leads nowhere.
 func (p *parser) warnReach() {
-	a := p.cfg.Node.Address
-	if p.announce || !a.IsValid() || len(p.listens) == 0 {
+	n := p.cfg.Node
+	if p.announce || !n.Address.IsValid() || len(p.listens) == 0 {
 		return
 	}
-	if !slices.ContainsFunc(p.listens, func(l listener) bool { return l.port == a.Port() && l.covers(a.Addr()) }) {
-		p.odd(p.node.lineOf("address"),
-			`node.address %v has no [[listen]]: what peers send there would not come in; write [[listen]] `+
-				`address = ":%d"`, a, a.Port())
+	line := p.node.lineOf("address")
+	i := slices.IndexFunc(p.listens, func(l listener) bool {
+		return l.port == n.Address.Port() && l.covers(n.Address.Addr())
+	})
+	if i < 0 {
+		p.odd(line, `node.address %v has no [[listen]]: what peers send there would not come in; write [[listen]] `+
+			`address = ":%d"`, n.Address, n.Address.Port())
+		return
+	}
+	l := p.listens[i].conf
+	switch hasTLS := len(l.Certificates) > 0; {
+	case !l.Peers:
+		p.odd(line, "node.address %v is the [[listen]] %q, which has peers = false: hops of other nodes would be refused there; "+
+			"leave peers away, or let node.address name another one", n.Address, l.Address)
+	case hasTLS && !n.TLS:
+		p.odd(line, "node.address %v is the [[listen]] %q, which speaks TLS: write https:// before the address", n.Address, l.Address)
+	case !hasTLS && n.TLS && !p.listens[i].section.has("certificates"):
+		p.odd(line, "node.address is https://%v, and the [[listen]] %q has no certificates: add them, or leave https:// away",
+			n.Address, l.Address)
 	}
 }
 

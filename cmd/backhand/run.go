@@ -51,8 +51,12 @@ func runAgent(c *cli.Context, opt agent.Options, purpose config.Option) error {
 	opt.Log = newLog(c.App.ErrWriter, c.Bool("json-log"))
 	opt.Version = version()
 	opt.Load = func() (*config.Config, error) { return config.Load(file, opt.Registry, purpose) }
+	opt.Notify = agent.Notify
 	cfg, err := opt.Load()
 	if err != nil {
+		return err
+	}
+	if opt.Inherited, err = agent.Inherited(); err != nil {
 		return err
 	}
 	a, err := agent.New(cfg, opt)
