@@ -25,12 +25,14 @@ func requirements() []requirement {
 		{"php", file("/usr/lib/apache2/modules/libphp*.so"), "libapache2-mod-php"},
 		{"chromium", program("chromium"), "chromium"},
 		{"curl", program("curl"), "curl"},
+		{"systemd-analyze", program("systemd-analyze"), "systemd"},
+		{"systemd-socket-activate", program("systemd-socket-activate"), "systemd"},
 	}
 }
 
 // Need skips the test, with the reason, unless the machine has all that the test needs: "root", "ip", "nft", "nginx",
-// "apache2", "php" (Apache's module), "chromium", "curl". If the environment says BACKHAND_TEST=all, as .ci/run does,
-// the test fails instead; so nothing is left out there unseen. With go test -short it is skipped without a look.
+// "apache2", "php" (Apache's module), "chromium", "curl", "systemd-analyze", "systemd-socket-activate". If the environment
+// says BACKHAND_TEST=all, as .ci/run does, the test fails instead; so nothing is left out there unseen. With go test -short it is skipped without a look.
 func Need(t testing.TB, what ...string) {
 	t.Helper()
 	need(t, requirements(), what...)
