@@ -13,9 +13,6 @@ var connectionRows = []row{
 	{"9112-9.3 a connection to the origin is used again", steps{
 		asks, answers(ok), reads(200), remember, asks, sameConnection, answers(ok), reads(200), stays,
 	}},
-	{"9112-9.3 it is used again for another client", steps{
-		asks, answers(ok), reads(200), remember, anotherClient, asks, sameConnection, answers(ok), reads(200), stays,
-	}},
 	{"9112-9.3 it is used again behind a chunked response", steps{
 		asks, answers("HTTP/1.1 200 OK↵Transfer-Encoding: chunked↵↵5↵hello↵0↵↵"), reads(200), remember, asks, sameConnection, answers(ok), reads(200), stays,
 	}},
@@ -187,22 +184,22 @@ var desyncRows = []row{
 		anotherClient, asks, anotherConnection, answers(ok), reads(200, content("ok")), stays,
 	}},
 	{"9112-9.2 a response on an idle connection answers nothing", steps{
-		asks, answers(ok), reads(200), answers("HTTP/1.1 200 OK↵Content-Length: 5↵↵evil!"), remember,
+		asks, answers(ok), reads(200), addsUnasked("HTTP/1.1 200 OK↵Content-Length: 5↵↵evil!"), remember,
 		asks, anotherConnection, answers(ok), reads(200, content("ok")), stays,
 	}},
 	{"9112-9.2 nor does it answer what must not be sent twice", steps{
-		asks, answers(ok), reads(200), answers("HTTP/1.1 200 OK↵Content-Length: 5↵↵evil!"), remember,
+		asks, answers(ok), reads(200), addsUnasked("HTTP/1.1 200 OK↵Content-Length: 5↵↵evil!"), remember,
 		send("POST / HTTP/1.1↵Host: a↵Content-Length: 5↵↵hello"), sees("POST / HTTP/1.1", content("hello")), anotherConnection, answers(ok), reads(200, content("ok")), stays,
 	}},
 	{"9112-9.2 a 408 before an idle connection is closed is for nobody", steps{
-		asks, answers(ok), reads(200), answers("HTTP/1.1 408 Request Timeout↵Connection: close↵Content-Length: 0↵↵"), originCloses,
+		asks, answers(ok), reads(200), addsUnasked("HTTP/1.1 408 Request Timeout↵Connection: close↵Content-Length: 0↵↵"), originCloses,
 		send("POST / HTTP/1.1↵Host: a↵Content-Length: 5↵↵hello"), sees("POST / HTTP/1.1", content("hello")), answers(ok), reads(200, content("ok")), stays,
 	}},
 	{"9112-9.2 an interim response on an idle connection is for nobody", steps{
-		asks, answers(ok), reads(200), answers("HTTP/1.1 103 Early Hints↵Link: </evil>↵↵"), asks, answers(ok), reads(200), stays,
+		asks, answers(ok), reads(200), addsUnasked("HTTP/1.1 103 Early Hints↵Link: </evil>↵↵"), asks, answers(ok), reads(200), stays,
 	}},
 	{"9112-9.2 half a head on an idle connection is for nobody", steps{
-		asks, answers(ok), reads(200), answers("HTTP/1.1 200 OK↵X-Evil: "), asks, answers(ok), reads(200, hasNo("X-Evil")), stays,
+		asks, answers(ok), reads(200), addsUnasked("HTTP/1.1 200 OK↵X-Evil: "), asks, answers(ok), reads(200, hasNo("X-Evil")), stays,
 	}},
 	{"9112-9.2 an interim response behind the final one is for nobody", steps{
 		asks, answers(ok + "HTTP/1.1 103 Early Hints↵Link: </evil>↵↵"), reads(200), asks, answers(ok), reads(200), stays,
@@ -227,7 +224,7 @@ var desyncRows = []row{
 		asks, anotherConnection, answers(ok), reads(200, content("ok")), stays,
 	}},
 	{"9112-6.3 a body in a 204 that comes later is none, and no answer", steps{
-		asks, answers("HTTP/1.1 204 No Content↵↵"), reads(204), answers("HTTP/1.1 200 OK↵Content-Length: 4↵↵evil"), remember,
+		asks, answers("HTTP/1.1 204 No Content↵↵"), reads(204), addsUnasked("HTTP/1.1 200 OK↵Content-Length: 4↵↵evil"), remember,
 		asks, anotherConnection, answers(ok), reads(200, content("ok")), stays,
 	}},
 	{"9112-6.3 a 204 with a length is not trusted on", steps{

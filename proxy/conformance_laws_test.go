@@ -66,7 +66,7 @@ func hasNo(names ...string) check {
 // content wants that body, after decoding.
 func content(want string) check {
 	return check{true, fmt.Sprintf("the content %q", cut(want)), func(m *message) (any, bool) {
-		return cut(m.content), m.content == want
+		return cut(string(m.body)), string(m.body) == want
 	}}
 }
 

@@ -145,7 +145,7 @@ var methodRows = []row{
 
 // lacks wants that text nowhere.
 func lacks(text string) check {
-	return check{true, "nothing of " + text, func(m *message) (any, bool) { return m.content, !strings.Contains(m.content, text) }}
+	return check{true, "nothing of " + text, func(m *message) (any, bool) { return m.body, !strings.Contains(string(m.body), text) }}
 }
 
 var allows = check{false, "an Allow field", func(m *message) (any, bool) {

@@ -19,13 +19,11 @@ func send(text string) step {
 		if strings.Contains(text, " HTTP/1.0\r\n") {
 			k.old = true
 		}
-		if len(text) < 32<<10 {
+		if k.client.busy == nil && len(text) < 32<<10 {
 			k.client.put(text)
 			return
 		}
-		c, done := k.client, make(chan struct{})
-		go func() { defer close(done); c.put(text) }() // it may not all be taken
-		k.Cleanup(func() { _ = c.Close(); <-done })
+		k.client.putLater(text, func() {})
 	}
 }
 
@@ -295,8 +293,13 @@ func seesNothingWhole(k *talk) { k.broke = true }
 // answers writes bytes on the connection of the request seen last.
 func answers(text string) step {
 	text = wire(text)
+	return func(k *talk) { k.server.put(text) }
+}
+
+// addsUnasked is answers for what is no answer: it has arrived at the front's host when the step is over.
+func addsUnasked(text string) step {
 	return func(k *talk) {
-		k.server.put(text)
+		answers(text)(k)
 		delivered(k.server.TCPConn)
 	}
 }
@@ -311,39 +314,28 @@ func answersByBytes(text string) step {
 }
 
 // answersInBackground writes what may not be taken at once, or at all.
-func answersInBackground(text string) step { return inBackground(text, false) }
+func answersInBackground(text string) step {
+	return func(k *talk) { k.server.putLater(wire(text), func() {}) }
+}
 
 // answersAndCloses closes the connection then.
-func answersAndCloses(text string) step { return inBackground(text, true) }
-
-func inBackground(text string, closes bool) step {
-	text = wire(text)
+func answersAndCloses(text string) step {
 	return func(k *talk) {
-		s, done := k.server, make(chan struct{})
-		go func() {
-			defer close(done)
-			s.put(text)
-			if closes {
-				_ = s.Close()
-			}
-		}()
-		k.Cleanup(func() { _ = s.Close(); <-done })
+		s := k.server
+		s.putLater(wire(text), func() { _ = s.Close() })
 	}
 }
 
 // answersWithoutEnd writes until the connection is closed.
 func answersWithoutEnd(head string) step {
 	return func(k *talk) {
-		s, done, b := k.server, make(chan struct{}), []byte(bytesOf(64<<10))
-		s.put(wire(head))
-		go func() {
-			defer close(done)
+		s, b := k.server, []byte(bytesOf(64<<10))
+		s.putLater(wire(head), func() {
 			for err := error(nil); err == nil; {
 				_ = s.SetWriteDeadline(time.Now().Add(patience))
 				_, err = s.Write(b)
 			}
-		}()
-		k.Cleanup(func() { _ = s.Close(); <-done })
+		})
 	}
 }
 

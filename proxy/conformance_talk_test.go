@@ -127,7 +127,11 @@ func (k *talk) dial() {
 	s := k.stream(c, "client")
 	done := make(chan struct{})
 	go func() { defer close(done); s.record() }()
-	k.Cleanup(func() { _ = s.Close(); <-done })
+	k.Cleanup(func() {
+		_ = s.Close()
+		<-done
+		s.written()
+	})
 	k.client, k.old = s, false
 }
 
@@ -240,7 +244,7 @@ func (k *talk) rest(m *message, s *stream) {
 		}
 		return done || err != nil || s.err != nil
 	}) || err != nil || !done {
-		k.Fatalf("waiting for the body of %q: %v; there is %q; the connection ended with %v", m.start, err, cut(m.content), s.err)
+		k.Fatalf("waiting for the body of %q: %v; there is %q; the connection ended with %v", m.start, err, cut(string(m.body)), s.err)
 	}
 }
 
@@ -250,10 +254,10 @@ func (k *talk) part(m *message, s *stream, want string) {
 	var err error
 	k.await(func() bool {
 		_, _, err = m.read(s.in, s.err)
-		return err != nil || len(m.content) >= len(want)
+		return err != nil || len(m.body) >= len(want)
 	})
-	if err != nil || m.content != want {
-		k.Fatalf("the body of %q goes %q, %v, want %q", m.start, cut(m.content), err, cut(want))
+	if err != nil || string(m.body) != want {
+		k.Fatalf("the body of %q goes %q, %v, want %q", m.start, cut(string(m.body)), err, cut(want))
 	}
 }
 
@@ -265,7 +269,7 @@ func (k *talk) broken(m *message, s *stream) {
 		_, done, _ = m.read(s.in, s.err)
 		return done || s.err != nil
 	}) || done {
-		k.Fatalf("%q with %q should have been broken off, its end came: %v", m.start, cut(m.content), done)
+		k.Fatalf("%q with %q should have been broken off, its end came: %v", m.start, cut(string(m.body)), done)
 	}
 	s.in = nil
 }

@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -59,6 +60,8 @@ type stream struct {
 	in   []byte
 	err  error // with which reading ended
 	name string
+
+	busy chan struct{} // closed when what is written in the background is written; nil: nothing is
 }
 
 func (l *ledger) stream(c net.Conn, name string) *stream {
@@ -84,6 +87,27 @@ func (s *stream) record() {
 func (s *stream) put(text string) {
 	_ = s.SetWriteDeadline(time.Now().Add(patience))
 	_, _ = io.WriteString(s, text)
+}
+
+// putLater is put in the background, for what may not be taken at once, or at all. What is put then comes behind it.
+func (s *stream) putLater(text string, then func()) {
+	before, done := s.busy, make(chan struct{})
+	s.busy = done
+	go func() {
+		defer close(done)
+		if before != nil {
+			<-before
+		}
+		s.put(text)
+		then()
+	}()
+}
+
+// written waits until nothing is written any more.
+func (s *stream) written() {
+	if s.busy != nil {
+		<-s.busy
+	}
 }
 
 // reset ends the connection such that the other end sees an error.
@@ -120,6 +144,9 @@ func (l *ledger) listen(t *testing.T) net.Addr {
 		}
 		l.mu.Unlock()
 		all.Wait()
+		for _, s := range l.conns {
+			s.written()
+		}
 	})
 	return ln.Addr()
 }
@@ -128,11 +155,14 @@ func (l *ledger) listen(t *testing.T) net.Addr {
 type message struct {
 	start    string
 	fields   []field
-	content  string
 	trailers []field
 
 	kind   framing
 	length int
+
+	body   []byte // as far as it was read
+	chunks []byte // of it, what came in whole chunks
+	at     int    // where the next chunk begins
 }
 
 type field struct{ name, value string }
@@ -185,10 +215,11 @@ const headEnd = "\r\n\r\n"
 // parseHead reads the head at the front of b, more strictly than anybody needs to: all of it was written by the front.
 // n is 0 if it is not there yet.
 func parseHead(b []byte) (m *message, n int, err error) {
-	head, _, ok := strings.Cut(string(b), headEnd)
-	if !ok {
+	end := bytes.Index(b, []byte(headEnd))
+	if end < 0 {
 		return nil, 0, nil
 	}
+	head := string(b[:end])
 	lines := strings.Split(head, "\r\n")
 	m = &message{start: lines[0]}
 	for _, l := range lines {
@@ -233,30 +264,30 @@ func (m *message) frame(otherwise framing) error {
 	return nil
 }
 
-// read decodes as much of the body as is there. used is how many bytes of b it took if it is there in whole (done).
+// read decodes as much of the body as is there; it may be called again with what was added. used is how many bytes of b
+// it took if it is there in whole (done).
 func (m *message) read(b []byte, ended error) (used int, done bool, err error) {
 	switch m.kind {
 	case sized:
-		m.content = string(b[:min(len(b), m.length)])
+		m.body = b[:min(len(b), m.length)]
 		return m.length, len(b) >= m.length, nil
 	case chunked:
-		return m.readChunks(string(b))
+		return m.readChunks(b)
 	case untilClose:
-		m.content = string(b)
+		m.body = b
 		return len(b), ended == io.EOF, nil
 	}
 	return 0, true, nil
 }
 
-func (m *message) readChunks(b string) (used int, done bool, err error) {
-	m.content = ""
-	rest := b
+// readChunks goes on behind the last chunk that was there in whole.
+func (m *message) readChunks(b []byte) (used int, done bool, err error) {
 	for {
-		line, more, ok := strings.Cut(rest, "\r\n")
+		line, more, ok := bytes.Cut(b[m.at:], crlf)
 		if !ok {
 			return 0, false, nil
 		}
-		size, err := strconv.ParseUint(line, 16, 31)
+		size, err := strconv.ParseUint(string(line), 16, 31)
 		if err != nil {
 			return 0, false, fmt.Errorf("a chunk of size %q", line)
 		}
@@ -264,26 +295,29 @@ func (m *message) readChunks(b string) (used int, done bool, err error) {
 			return m.readTrailers(b, more)
 		}
 		n := int(size)
-		m.content += more[:min(n, len(more))]
+		m.body = append(m.chunks, more[:min(n, len(more))]...)
 		if len(more) < n+2 {
 			return 0, false, nil
 		}
-		if more[n:n+2] != "\r\n" {
+		if !bytes.Equal(more[n:n+2], crlf) {
 			return 0, false, errors.New("no CR LF behind a chunk")
 		}
-		rest = more[n+2:]
+		m.chunks = m.body
+		m.at += len(line) + 2 + n + 2
 	}
 }
 
+var crlf = []byte("\r\n")
+
 // readTrailers reads what stands behind the last chunk.
-func (m *message) readTrailers(b, rest string) (used int, done bool, err error) {
-	if strings.HasPrefix(rest, "\r\n") {
+func (m *message) readTrailers(b, rest []byte) (used int, done bool, err error) {
+	if bytes.HasPrefix(rest, crlf) {
 		return len(b) - len(rest) + 2, true, nil
 	}
-	section, more, ok := strings.Cut(rest, headEnd)
+	section, more, ok := bytes.Cut(rest, []byte(headEnd))
 	if !ok {
 		return 0, false, nil
 	}
-	m.trailers, err = parseFields(strings.Split(section, "\r\n"))
+	m.trailers, err = parseFields(strings.Split(string(section), "\r\n"))
 	return len(b) - len(more), true, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"time"
 
 	"backhand/proxy/h1"
@@ -104,6 +105,7 @@ func (c *conn) await() bool {
 			}
 		}
 		c.rd.by(c.nc, now, until)
+		runtime.Gosched() // others first: under load the next request is there then, and need not be looked for twice
 		err := c.fill()
 		if err == nil {
 			return true

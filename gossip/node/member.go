@@ -25,6 +25,8 @@ type Member struct {
 	Service *Service // what the node announced of this farm; nil for a physical
 	URL     *url.URL // of a physical; nil for a node
 	Live    *Live    // what we ourselves know of it; never nil
+
+	hostPort string // as HostPort returns it; "" if it was not made by NewSnapshot
 }
 
 // Key of the member that a node is of a farm.
@@ -61,7 +63,10 @@ func (m *Member) Addr() (netip.Addr, bool) {
 // HostPort returns the address and port to connect to: host:port, with the port that the scheme implies if a
 // physical's URL names none.
 func (m *Member) HostPort() string {
-	if m.Node != nil {
+	switch {
+	case m.hostPort != "":
+		return m.hostPort
+	case m.Node != nil:
 		return m.Node.Addr.String()
 	}
 	return HostPort(m.URL)
@@ -87,13 +92,11 @@ func (m *Member) Unfit() string {
 
 // HostPort returns where to connect to for a URL: host:port, with the port that the scheme implies if it names none.
 func HostPort(u *url.URL) string {
-	port := u.Port()
 	switch {
-	case port != "":
+	case u.Port() != "":
+		return u.Host
 	case u.Scheme == "https":
-		port = "443"
-	default:
-		port = "80"
+		return net.JoinHostPort(u.Hostname(), "443")
 	}
-	return net.JoinHostPort(u.Hostname(), port)
+	return net.JoinHostPort(u.Hostname(), "80")
 }

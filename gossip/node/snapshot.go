@@ -79,6 +79,7 @@ func (s *Snapshot) Farm(name string) *Farm { return s.byName[name] }
 func (s *Snapshot) Node(id ID) *Node { return s.byID[id] }
 
 func (s *Snapshot) add(m *Member, live *LiveSet) {
+	m.hostPort = m.HostPort() // it is asked for at every request
 	f := s.byName[m.Farm]
 	if f == nil {
 		f = &Farm{Name: m.Farm}
