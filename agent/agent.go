@@ -77,8 +77,9 @@ type Agent struct {
 
 	reloading sync.Mutex         // one reload at a time; held while parts are replaced
 	servers   map[string]*server // by config.Listen.Key
-	clients   []*tls.Config      // by which members are dialled, see clientTLS
-	running   *group             // what Run has started; nil before
+	shown     atomic.Pointer[[]shownServer]
+	clients   []*tls.Config // by which members are dialled, see clientTLS
+	running   *group        // what Run has started; nil before
 }
 
 // New makes an agent of a configuration that was found right. It takes the state directory and opens listeners and
@@ -132,7 +133,7 @@ func New(cfg *config.Config, opt Options) (_ *Agent, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a.servers = listeners.fresh
+	a.setServers(listeners.fresh)
 	return a, nil
 }
 

@@ -8,10 +8,12 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 
 	"backhand/agent/config"
 	"backhand/proxy"
+	"backhand/status"
 )
 
 // server is one listener and those who came in by it.
@@ -216,5 +218,42 @@ func (a *Agent) swapServers(cfg *config.Config, o *opened) {
 		a.log.Info("listening no more", "address", s.conf.Address)
 		a.running.start(func(ctx context.Context) { _ = s.proxy.Shutdown(ctx) })
 	}
-	a.servers = next
+	a.setServers(next)
+}
+
+// setServers replaces the listeners, and with them those of which the metrics tell.
+func (a *Agent) setServers(servers map[string]*server) {
+	a.servers = servers
+	shown := make([]shownServer, 0, len(servers))
+	for _, s := range servers {
+		shown = append(shown, shownServer{s.conf.Address, s.proxy})
+	}
+	slices.SortFunc(shown, func(a, b shownServer) int { return strings.Compare(a.name, b.name) })
+	a.shown.Store(&shown)
+}
+
+// shownServer is a listener as the metrics, which wait for no reload, may use it.
+type shownServer struct {
+	name  string
+	proxy *proxy.Server
+}
+
+// listeners returns what became of the connections of each.
+func (a *Agent) listeners() []status.Listener {
+	shown := a.shown.Load()
+	if shown == nil {
+		return nil
+	}
+	out := make([]status.Listener, 0, len(*shown))
+	for _, s := range *shown {
+		n := s.proxy.Stats()
+		out = append(out, status.Listener{
+			Name: s.name, Open: n.Open, Accepted: n.Accepted, Handshake: n.BadTLS,
+			Refused: []status.Count{
+				{Name: "total", N: n.RefusedConns}, {Name: "address", N: n.RefusedPerAddr}, {Name: "proxy", N: n.BadProxy},
+				{Name: "accept", N: n.AcceptErrors}, {Name: "panic", N: n.Panics},
+			},
+		})
+	}
+	return out
 }

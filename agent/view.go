@@ -28,6 +28,7 @@ func (a *Agent) source() (*node.Snapshot, status.Info) {
 		Requests:        a.metrics.Total().Requests,
 		Beats:           beats(a.gossip.Counters()),
 		LogLost:         a.access.Load().Lost(),
+		Listeners:       a.listeners(),
 	}
 	for _, r := range cfg.Route {
 		name := proxyRoute(r).Label()

@@ -31,7 +31,7 @@ type requestBody struct {
 func (b *requestBody) begin(x *exchange) {
 	b.x = x
 	b.none = x.req.Framing == h1.FramingNone || x.req.Framing == h1.FramingLength && x.req.Length == 0
-	b.asked = !x.req.ExpectContinue
+	b.asked = !x.req.ExpectContinue || x.h1.c != nil && x.h1.c.in != nil // what is here already need not be asked for
 }
 
 func (b *requestBody) release() { putBuffer(b.kept) }
@@ -50,11 +50,15 @@ func (b *requestBody) fill() error {
 	}
 	want := int(x.req.Length)
 	b.kept = getBuffer(min(want, fillFirst))
+	var renewed time.Time
 	for b.err == nil && b.kept.w < want {
 		if len(b.kept.space()) == 0 {
 			b.kept = b.kept.grown(want)
 		}
-		x.f.setBodyDeadline(x.h.cfg.Now().Add(x.site.ClientIdle))
+		if now := x.h.cfg.Now(); now.Sub(renewed) > time.Second/10 {
+			renewed = now
+			x.f.setBodyDeadline(x.bodyBy(now))
+		}
 		space := b.kept.space()
 		n, err := x.f.readBody(space[:min(len(space), want-b.kept.w)])
 		b.kept.w += n
@@ -64,6 +68,15 @@ func (b *requestBody) fill() error {
 		b.err = io.EOF
 	}
 	return b.fault()
+}
+
+// bodyBy returns when the next part of a body must have come: the request's own end holds here, too.
+func (x *exchange) bodyBy(now time.Time) time.Time {
+	by := now.Add(x.site.ClientIdle)
+	if !x.total.IsZero() && x.total.Before(by) {
+		return x.total
+	}
+	return by
 }
 
 // fillAtHand reads what has come of a chunked body already: if it is malformed, no member sees anything of the request,

@@ -5,28 +5,43 @@ import "strings"
 // Representations: RFC 9110, section 8, and what of sections 11 to 14 binds those in between.
 var representationRows = []row{
 	{"9110-8.3 Content-Type passes", steps{
-		returns("HTTP/1.1 200 OK↵Content-Type: Text/HTML;Charset=\"utf-8\"↵Content-Length: 0↵↵", 200, has(`Content-Type: Text/HTML;Charset="utf-8"`)),
+		returns("HTTP/1.1 200 OK↵Content-Type: Text/HTML;Charset=\"utf-8\"↵Content-Length: 0↵↵", 200,
+			has(`Content-Type: Text/HTML;Charset="utf-8"`)),
 	}},
-	{"9110-8.3 Content-Type is not guessed", steps{returns("HTTP/1.1 200 OK↵Content-Length: 6↵↵<html>", 200, hasNo("Content-Type"))}},
+	{"9110-8.3 Content-Type is not guessed", steps{
+		returns("HTTP/1.1 200 OK↵Content-Length: 6↵↵<html>", 200, hasNo("Content-Type")),
+	}},
 	{"9110-8.4 Content-Encoding passes, known or not", steps{
-		returns("HTTP/1.1 200 OK↵Content-Encoding: br, x-own↵Content-Length: 2↵↵\x00\x01", 200, has("Content-Encoding: br, x-own"), content("\x00\x01")),
+		returns("HTTP/1.1 200 OK↵Content-Encoding: br, x-own↵Content-Length: 2↵↵\x00\x01", 200,
+			has("Content-Encoding: br, x-own"), content("\x00\x01")),
 	}},
 	{"9110-8.5 Content-Language and Content-Location pass", steps{
-		returns("HTTP/1.1 200 OK↵Content-Language: mi, en↵Content-Location: /x y↵Content-Length: 0↵↵", 200, has("Content-Language: mi, en", "Content-Location: /x y")),
+		returns("HTTP/1.1 200 OK↵Content-Language: mi, en↵Content-Location: /x y↵Content-Length: 0↵↵", 200,
+			has("Content-Language: mi, en", "Content-Location: /x y")),
 	}},
 	{"9110-8.6 a length passes in requests", steps{
-		forwards("POST / HTTP/1.1↵Host: a↵Content-Length: 5↵↵hello", "POST / HTTP/1.1", has("Content-Length: 5"), content("hello")),
+		forwards("POST / HTTP/1.1↵Host: a↵Content-Length: 5↵↵hello", "POST / HTTP/1.1", has("Content-Length: 5"),
+			content("hello")),
 	}},
 	{"9110-8.6 a length with zeros before it is one length", steps{
-		forwards("POST / HTTP/1.1↵Host: a↵Content-Length: 0005↵↵hello", "POST / HTTP/1.1", has("Content-Length: 5"), content("hello")),
+		forwards("POST / HTTP/1.1↵Host: a↵Content-Length: 0005↵↵hello", "POST / HTTP/1.1", has("Content-Length: 5"),
+			content("hello")),
 	}},
 	{"9110-8.6 a length of 0 passes in requests", steps{
 		forwards("POST / HTTP/1.1↵Host: a↵Content-Length: 0↵↵", "POST / HTTP/1.1", has("Content-Length: 0")),
 	}},
-	{"9110-8.6 a length passes in responses", steps{returns("HTTP/1.1 200 OK↵Content-Length: 5↵↵hello", 200, has("Content-Length: 5"), content("hello"))}},
-	{"9110-8.6 a length of 0 passes in responses", steps{returns("HTTP/1.1 200 OK↵Content-Length: 0↵↵", 200, has("Content-Length: 0"), content(""))}},
+	{"9110-8.6 a length passes in responses", steps{
+		returns("HTTP/1.1 200 OK↵Content-Length: 5↵↵hello", 200, has("Content-Length: 5"), content("hello")),
+	}},
+	{"9110-8.6 zeros before a length in a response are none", steps{
+		returns("HTTP/1.1 200 OK↵Content-Length: 0005↵↵hello", 200, has("Content-Length: 5"), content("hello")),
+	}},
+	{"9110-8.6 a length of 0 passes in responses", steps{
+		returns("HTTP/1.1 200 OK↵Content-Length: 0↵↵", 200, has("Content-Length: 0"), content("")),
+	}},
 	{"9110-8.6 a large length passes", steps{
-		send("GET / HTTP/1.1↵Host: a↵↵"), sees("GET / HTTP/1.1"), answers("HTTP/1.1 200 OK↵Content-Length: 9007199254740993↵↵hello"),
+		send("GET / HTTP/1.1↵Host: a↵↵"), sees("GET / HTTP/1.1"),
+		answers("HTTP/1.1 200 OK↵Content-Length: 9007199254740993↵↵hello"),
 		readsHead(200, has("Content-Length: 9007199254740993")), readsPart("hello"), originCloses, readsBreak,
 	}},
 	{"9110-8.6 a length in a 204 is not passed on", steps{
@@ -37,10 +52,15 @@ var representationRows = []row{
 		readsToHEAD(200, has("Content-Length: 12345")), stays,
 	}},
 	{"9110-8.6 a response to HEAD gets no length that it did not have", steps{
-		send("HEAD / HTTP/1.1↵Host: a↵↵"), sees("HEAD / HTTP/1.1"), answers("HTTP/1.1 200 OK↵↵"), readsToHEAD(200, hasNo("Content-Length")), stays,
+		send("HEAD / HTTP/1.1↵Host: a↵↵"), sees("HEAD / HTTP/1.1"), answers("HTTP/1.1 200 OK↵↵"),
+		readsToHEAD(200, hasNo("Content-Length")), stays,
 	}},
-	{"9110-8.6 a 304 keeps its length", steps{returns("HTTP/1.1 304 Not Modified↵Content-Length: 12345↵↵", 304, has("Content-Length: 12345"))}},
-	{"9110-8.6 a 304 gets no length that it did not have", steps{returns("HTTP/1.1 304 Not Modified↵ETag: x↵↵", 304, hasNo("Content-Length"))}},
+	{"9110-8.6 a 304 keeps its length", steps{
+		returns("HTTP/1.1 304 Not Modified↵Content-Length: 12345↵↵", 304, has("Content-Length: 12345")),
+	}},
+	{"9110-8.6 a 304 gets no length that it did not have", steps{
+		returns("HTTP/1.1 304 Not Modified↵ETag: x↵↵", 304, hasNo("Content-Length")),
+	}},
 	{"9110-8.8 validators pass", steps{
 		returns("HTTP/1.1 200 OK↵ETag: W/\"x\"↵Last-Modified: Tue, 15 Nov 1994 12:45:26 GMT↵Content-Length: 0↵↵", 200,
 			has(`ETag: W/"x"`, "Last-Modified: Tue, 15 Nov 1994 12:45:26 GMT")),
@@ -81,30 +101,45 @@ var methodRows = []row{
 		forwards("M-SEARCH! / HTTP/1.1↵Host: a↵Content-Length: 5↵↵hello", "M-SEARCH! / HTTP/1.1", content("hello")),
 	}},
 	{"9110-9.2.2 a POST whose connection is lost is not sent again", steps{
-		send("POST / HTTP/1.1↵Host: a↵Content-Length: 5↵↵hello"), sees("POST / HTTP/1.1", content("hello")), originCloses, reads(502), asAnnounced,
+		send("POST / HTTP/1.1↵Host: a↵Content-Length: 5↵↵hello"), sees("POST / HTTP/1.1", content("hello")), originCloses,
+		reads(502), asAnnounced,
 	}},
 	{"9110-9.2.2 nor is it on a connection that was used before", steps{
 		asks, answers(ok), reads(200),
-		send("POST / HTTP/1.1↵Host: a↵Content-Length: 5↵↵hello"), sees("POST / HTTP/1.1", content("hello")), originCloses, reads(502), asAnnounced,
+		send("POST / HTTP/1.1↵Host: a↵Content-Length: 5↵↵hello"), sees("POST / HTTP/1.1", content("hello")), originCloses,
+		reads(502), asAnnounced,
 	}},
 	{"9110-9.2.2 nor is it if the connection is reset", steps{
 		asks, answers(ok), reads(200),
-		send("PATCH / HTTP/1.1↵Host: a↵Content-Length: 5↵↵hello"), sees("PATCH / HTTP/1.1", content("hello")), originResets, reads(502), asAnnounced,
+		send("PATCH / HTTP/1.1↵Host: a↵Content-Length: 5↵↵hello"), sees("PATCH / HTTP/1.1", content("hello")), originResets,
+		reads(502), asAnnounced,
 	}},
 	{"9110-9.2.2 a GET on a connection that was used before and is lost is answered all the same", steps{
 		asks, answers(ok), reads(200), asks, originCloses, sees("GET / HTTP/1.1"), answers(ok), reads(200), stays,
 	}},
+	{"9110-9.2.2 so is a PUT with a short body", steps{
+		asks, answers(ok), reads(200), send("PUT / HTTP/1.1↵Host: a↵Content-Length: 5↵↵hello"),
+		sees("PUT / HTTP/1.1", content("hello")), originCloses,
+		sees("PUT / HTTP/1.1", content("hello")), answers(ok), reads(200), stays,
+	}},
+	{"9110-9.2.2 a method that nobody knows is not sent again", steps{
+		asks, answers(ok), reads(200), send("BREW / HTTP/1.1↵Host: a↵↵"), sees("BREW / HTTP/1.1"), originCloses, reads(502),
+		asAnnounced,
+	}},
 	{"9110-9.2.2 a response that broke off is not asked for again", steps{
-		asks, answers("HTTP/1.1 200 OK↵Content-Length: 10↵↵hello"), readsHead(200), readsPart("hello"), originCloses, readsBreak,
+		asks, answers("HTTP/1.1 200 OK↵Content-Length: 10↵↵hello"), readsHead(200), readsPart("hello"), originCloses,
+		readsBreak,
 	}},
 	{"9110-9.3.1 a GET may have a body", steps{
-		forwards("GET / HTTP/1.1↵Host: a↵Content-Length: 5↵↵hello", "GET / HTTP/1.1", content("hello"), has("Content-Length: 5")),
+		forwards("GET / HTTP/1.1↵Host: a↵Content-Length: 5↵↵hello", "GET / HTTP/1.1", content("hello"),
+			has("Content-Length: 5")),
 	}},
 	{"9110-9.3.1 a GET may have a chunked body", steps{
 		forwards("GET / HTTP/1.1↵Host: a↵Transfer-Encoding: chunked↵↵5↵hello↵0↵↵", "GET / HTTP/1.1", content("hello")),
 	}},
 	{"9110-9.3.2 a response to HEAD has no body", steps{
-		send("HEAD / HTTP/1.1↵Host: a↵↵"), sees("HEAD / HTTP/1.1"), answers("HTTP/1.1 404 Not Found↵Content-Length: 5↵ETag: x↵↵"),
+		send("HEAD / HTTP/1.1↵Host: a↵↵"), sees("HEAD / HTTP/1.1"),
+		answers("HTTP/1.1 404 Not Found↵Content-Length: 5↵ETag: x↵↵"),
 		readsToHEAD(404, has("ETag: x")), stays,
 	}},
 	{"9110-9.3.2 a response of ours to HEAD has no body", steps{
@@ -114,8 +149,10 @@ var methodRows = []row{
 		originIsGone, send("HEAD / HTTP/1.1↵Host: a↵↵"), readsToHEAD(502), stillNot(502),
 	}},
 	{"9110-9.3.4 PUT passes", steps{
-		send("PUT /x HTTP/1.1↵Host: a↵Content-Length: 5↵Content-Type: a/b↵↵hello"), sees("PUT /x HTTP/1.1", content("hello"), has("Content-Type: a/b")),
-		answers("HTTP/1.1 201 Created↵Location: /y↵ETag: x↵Content-Length: 0↵↵"), reads(201, has("Location: /y", "ETag: x")), stays,
+		send("PUT /x HTTP/1.1↵Host: a↵Content-Length: 5↵Content-Type: a/b↵↵hello"),
+		sees("PUT /x HTTP/1.1", content("hello"), has("Content-Type: a/b")),
+		answers("HTTP/1.1 201 Created↵Location: /y↵ETag: x↵Content-Length: 0↵↵"), reads(201, has("Location: /y", "ETag: x")),
+		stays,
 	}},
 	{"9110-9.3.5 DELETE passes with a body", steps{
 		forwards("DELETE /x HTTP/1.1↵Host: a↵Content-Length: 5↵↵hello", "DELETE /x HTTP/1.1", content("hello")),
@@ -133,14 +170,18 @@ var methodRows = []row{
 	}},
 	{"9110-9.3.7 OPTIONS * is for this server", steps{send("OPTIONS * HTTP/1.1↵Host: a↵↵"), reads(204, allows), asAnnounced}},
 	{"9110-9.3.7 OPTIONS may have a body", steps{
-		forwards("OPTIONS /x HTTP/1.1↵Host: a↵Content-Type: a/b↵Content-Length: 5↵↵hello", "OPTIONS /x HTTP/1.1", content("hello")),
+		forwards("OPTIONS /x HTTP/1.1↵Host: a↵Content-Type: a/b↵Content-Length: 5↵↵hello", "OPTIONS /x HTTP/1.1",
+			content("hello")),
 	}},
 	{"9110-9.3.8 TRACE passes, and is not answered by us", steps{
 		send("TRACE / HTTP/1.1↵Host: a↵X: 1↵↵"), sees("TRACE / HTTP/1.1", has("X: 1")),
-		answers("HTTP/1.1 200 OK↵Content-Type: message/http↵Content-Length: 2↵↵ok"), reads(200, has("Content-Type: message/http")), stays,
+		answers("HTTP/1.1 200 OK↵Content-Type: message/http↵Content-Length: 2↵↵ok"),
+		reads(200, has("Content-Type: message/http")), stays,
 	}},
 	{"9110-9.3.8 TRACE with a body is refused", steps{refuses(400, "TRACE / HTTP/1.1↵Host: a↵Content-Length: 5↵↵hello")}},
-	{"9110-9.3.8 TRACE with a chunked body is refused", steps{refuses(400, "TRACE / HTTP/1.1↵Host: a↵Transfer-Encoding: chunked↵↵0↵↵")}},
+	{"9110-9.3.8 TRACE with a chunked body is refused", steps{
+		refuses(400, "TRACE / HTTP/1.1↵Host: a↵Transfer-Encoding: chunked↵↵0↵↵"),
+	}},
 }
 
 // lacks wants that text nowhere.

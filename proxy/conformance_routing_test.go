@@ -13,7 +13,8 @@ var routingRows = []row{
 	}},
 	{"9110-4.2.4 userinfo in a target is refused", steps{refuses(400, "GET http://admin@a/ HTTP/1.1↵Host: a↵↵")}},
 	{"9110-7.1 a target is not normalised", steps{
-		forwards("GET /a/../b//c/./%7Ed%2Fe;f?x=1;y=%zz&&z HTTP/1.1↵Host: a↵↵", "GET /a/../b//c/./%7Ed%2Fe;f?x=1;y=%zz&&z HTTP/1.1"),
+		forwards("GET /a/../b//c/./%7Ed%2Fe;f?x=1;y=%zz&&z HTTP/1.1↵Host: a↵↵",
+			"GET /a/../b//c/./%7Ed%2Fe;f?x=1;y=%zz&&z HTTP/1.1"),
 	}},
 	{"9110-7.2 Host passes as it came", steps{
 		forwards("GET / HTTP/1.1↵Host: WWW.Example.com:8080↵↵", "GET / HTTP/1.1", has("Host: WWW.Example.com:8080")),
@@ -38,7 +39,8 @@ var routingRows = []row{
 		send("GET / HTTP/1.1↵Host: a↵Via: 1.1 x, 1.1 " + pseudonym + "↵↵"), reads(508), asAnnounced,
 	}},
 	{"9110-7.6 a loop is seen in any line, case and with a comment", steps{
-		send("GET / HTTP/1.1↵Host: a↵Via: 1.0 x↵Via: HTTP/1.1 " + strings.ToUpper(pseudonym) + " (no, really)↵Via: 1.1 y↵↵"), reads(508), asAnnounced,
+		send("GET / HTTP/1.1↵Host: a↵Via: 1.0 x↵Via: HTTP/1.1 " + strings.ToUpper(pseudonym) + " (no, really)↵Via: 1.1 y↵↵"),
+		reads(508), asAnnounced,
 	}},
 	{"9110-7.6 somebody whose name only begins like ours is no loop", steps{
 		forwards("GET / HTTP/1.1↵Host: a↵Via: 1.1 "+pseudonym+"0↵↵", "GET / HTTP/1.1"),
@@ -58,8 +60,12 @@ var routingRows = []row{
 	{"9110-7.6.2 Max-Forwards of other methods is nobody's business", steps{
 		forwards("GET / HTTP/1.1↵Host: a↵Max-Forwards: 0↵↵", "GET / HTTP/1.1", has("Max-Forwards: 0")),
 	}},
-	{"9110-7.6.2 Max-Forwards that is no number is refused", steps{refuses(400, "TRACE / HTTP/1.1↵Host: a↵Max-Forwards: -1↵↵")}},
-	{"9110-7.6.2 two Max-Forwards are refused", steps{refuses(400, "OPTIONS / HTTP/1.1↵Host: a↵Max-Forwards: 0↵Max-Forwards: 5↵↵")}},
+	{"9110-7.6.2 Max-Forwards that is no number is refused", steps{
+		refuses(400, "TRACE / HTTP/1.1↵Host: a↵Max-Forwards: -1↵↵"),
+	}},
+	{"9110-7.6.2 two Max-Forwards are refused", steps{
+		refuses(400, "OPTIONS / HTTP/1.1↵Host: a↵Max-Forwards: 0↵Max-Forwards: 5↵↵"),
+	}},
 	{"9110-7.6.3 we stand in Via of requests, with the version that came", steps{
 		forwards("GET / HTTP/1.1↵Host: a↵↵", "GET / HTTP/1.1", has("Via: 1.1 "+pseudonym)),
 	}},
@@ -92,7 +98,8 @@ var routingRows = []row{
 			hasNo("User-Agent", "Accept", "Accept-Encoding", "Cache-Control", "Content-Length", "Content-Type", "Expect", "Max-Forwards", "Range")),
 	}},
 	{"9110-7.7 nothing is added that changes what the origin says", steps{
-		returns("HTTP/1.1 200 OK↵Content-Length: 6↵↵<html>", 200, hasNo("Content-Type", "Server", "Cache-Control", "ETag", "X-Content-Type-Options")),
+		returns("HTTP/1.1 200 OK↵Content-Length: 6↵↵<html>", 200,
+			hasNo("Content-Type", "Server", "Cache-Control", "ETag", "X-Content-Type-Options")),
 	}},
 }
 
@@ -103,27 +110,46 @@ var upgradeRows = []row{
 		send("ping"), hears("ping"), answers("pong"), listens("pong"),
 		halfCloses, seesEnd, answers("bye"), listens("bye"), originCloses, closes,
 	}},
+	{"9110-7.8 a client that goes away ends the upgraded connection", steps{
+		upgrades, answers("HTTP/1.1 101 Switching Protocols↵Connection: Upgrade↵Upgrade: websocket↵↵"), reads(101), hangsUp,
+		seesEnd,
+	}},
+	{"9110-7.8 an origin that goes away ends the upgraded connection", steps{
+		upgrades, answers("HTTP/1.1 101 Switching Protocols↵Connection: Upgrade↵Upgrade: websocket↵↵"), reads(101),
+		originResets, closes,
+	}},
+	{"9110-7.8 two Upgrade fields are none", steps{
+		forwards("GET / HTTP/1.1↵Host: a↵Connection: Upgrade↵Upgrade: websocket↵Upgrade: h2c↵↵", "GET / HTTP/1.1",
+			hasNo("Upgrade")),
+	}},
 	{"9110-7.8 bytes right behind the 101 pass", steps{
-		upgrades, answers("HTTP/1.1 101 Switching Protocols↵Connection: Upgrade↵Upgrade: websocket↵↵hello"), reads(101), listens("hello"),
+		upgrades, answers("HTTP/1.1 101 Switching Protocols↵Connection: Upgrade↵Upgrade: websocket↵↵hello"), reads(101),
+		listens("hello"),
 		originCloses, closes,
 	}},
 	{"9110-7.8 bytes right behind the request pass once the protocol is switched", steps{
-		send("GET /chat HTTP/1.1↵Host: a↵Connection: Upgrade↵Upgrade: websocket↵↵early"), sees("GET /chat HTTP/1.1", has("Upgrade: websocket")),
-		answers("HTTP/1.1 101 Switching Protocols↵Connection: Upgrade↵Upgrade: websocket↵↵"), reads(101), hears("early"), originCloses, closes,
+		send("GET /chat HTTP/1.1↵Host: a↵Connection: Upgrade↵Upgrade: websocket↵↵early"),
+		sees("GET /chat HTTP/1.1", has("Upgrade: websocket")),
+		answers("HTTP/1.1 101 Switching Protocols↵Connection: Upgrade↵Upgrade: websocket↵↵"), reads(101), hears("early"),
+		originCloses, closes,
 	}},
 	{"9110-7.8 the body of a request that asks for an upgrade is its body", steps{
-		send("GET /chat HTTP/1.1↵Host: a↵Connection: Upgrade↵Upgrade: websocket↵Content-Length: 5↵↵hello"), sees("GET /chat HTTP/1.1", content("hello")),
+		send("GET /chat HTTP/1.1↵Host: a↵Connection: Upgrade↵Upgrade: websocket↵Content-Length: 5↵↵hello"),
+		sees("GET /chat HTTP/1.1", content("hello")),
 		answers(ok), reads(200), stays,
 	}},
 	{"9110-7.8 an origin that does not switch answers as ever", steps{
 		upgrades, answers("HTTP/1.1 403 No↵Content-Length: 2↵↵no"), reads(403, content("no")), stays,
 	}},
 	{"9110-7.8 what is sent behind a request that is not switched is the next request", steps{
-		send("GET /chat HTTP/1.1↵Host: a↵Connection: Upgrade↵Upgrade: websocket↵↵GET /2 HTTP/1.1↵Host: a↵↵"), sees("GET /chat HTTP/1.1"),
-		answers("HTTP/1.1 403 No↵Content-Length: 2↵↵no"), reads(403, content("no")), sees("GET /2 HTTP/1.1"), answers(ok), reads(200), stays,
+		send("GET /chat HTTP/1.1↵Host: a↵Connection: Upgrade↵Upgrade: websocket↵↵GET /2 HTTP/1.1↵Host: a↵↵"),
+		sees("GET /chat HTTP/1.1"),
+		answers("HTTP/1.1 403 No↵Content-Length: 2↵↵no"), reads(403, content("no")), sees("GET /2 HTTP/1.1"), answers(ok),
+		reads(200), stays,
 	}},
 	{"9110-7.8 interim responses may come before the 101", steps{
-		upgrades, answers("HTTP/1.1 103 Early Hints↵Link: x↵↵HTTP/1.1 101 Switching Protocols↵Connection: Upgrade↵Upgrade: websocket↵↵hello"),
+		upgrades,
+		answers("HTTP/1.1 103 Early Hints↵Link: x↵↵HTTP/1.1 101 Switching Protocols↵Connection: Upgrade↵Upgrade: websocket↵↵hello"),
 		reads(103, has("Link: x")), reads(101), listens("hello"), originCloses, closes,
 	}},
 	{"9110-7.8 a protocol that is not allowed is not asked for", steps{
@@ -134,7 +160,8 @@ var upgradeRows = []row{
 		forwards("GET / HTTP/1.1↵Host: a↵Upgrade: websocket↵↵", "GET / HTTP/1.1", hasNo("Upgrade")),
 	}},
 	{"9110-7.8 an upgrade in HTTP/1.0 is ignored", steps{
-		send("GET / HTTP/1.0↵Host: a↵Connection: Upgrade↵Upgrade: websocket↵↵"), sees("GET / HTTP/1.1", hasNo("Upgrade")), answers(ok), reads(200), closes,
+		send("GET / HTTP/1.0↵Host: a↵Connection: Upgrade↵Upgrade: websocket↵↵"), sees("GET / HTTP/1.1", hasNo("Upgrade")),
+		answers(ok), reads(200), closes,
 	}},
 	{"9110-7.8 TLS within HTTP is not allowed", steps{
 		forwards("GET / HTTP/1.1↵Host: a↵Connection: Upgrade↵Upgrade: TLS/1.0↵↵", "GET / HTTP/1.1", hasNo("Upgrade")),

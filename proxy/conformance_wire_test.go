@@ -215,11 +215,11 @@ const headEnd = "\r\n\r\n"
 // parseHead reads the head at the front of b, more strictly than anybody needs to: all of it was written by the front.
 // n is 0 if it is not there yet.
 func parseHead(b []byte) (m *message, n int, err error) {
-	end := bytes.Index(b, []byte(headEnd))
-	if end < 0 {
+	before, _, ok := bytes.Cut(b, []byte(headEnd))
+	if !ok {
 		return nil, 0, nil
 	}
-	head := string(b[:end])
+	head := string(before)
 	lines := strings.Split(head, "\r\n")
 	m = &message{start: lines[0]}
 	for _, l := range lines {

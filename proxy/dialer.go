@@ -57,6 +57,16 @@ func dialServer(ctx context.Context, _ netip.Addr, addr string) (net.Conn, error
 	return d.DialContext(ctx, "tcp", addr)
 }
 
+// dialLasting connects to a web server, for a connection that carries many requests: if the host is gone, that is to be
+// noticed soon.
+func dialLasting(ctx context.Context, _ netip.Addr, addr string) (net.Conn, error) {
+	d := net.Dialer{
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 3 * time.Second, Interval: time.Second, Count: 3},
+		Control:         agentSocket,
+	}
+	return d.DialContext(ctx, "tcp", addr)
+}
+
 // dialTLS returns the configuration with which TLS is begun, by what a Reach says. It is made once, so that its sessions
 // can be resumed.
 func dialTLS(given *tls.Config, addr string) *tls.Config {
@@ -80,9 +90,13 @@ func (p *pool) dial(ctx context.Context, s *poolSettings, hdr []byte) (net.Conn,
 	defer cancel()
 	dial := p.all.cfg.Dial
 	if dial == nil {
-		dial = dialServer
-		if p.kind == toAgent {
+		switch {
+		case p.kind == toAgent:
 			dial = dialAgent
+		case p.h2c:
+			dial = dialLasting
+		default:
+			dial = dialServer
 		}
 	}
 	conn, err := dial(limited, s.from, p.addr)

@@ -1,19 +1,32 @@
 // Package proxy takes a request, finds its route, lets the route's chain choose a member, and hands the request to it.
 //
-// One request goes through these files, in this order:
+// A connection comes in by
 //
-//	proxy.go      Handler: what is answered here, what is refused, what is handed on
+//	server.go, conns.go       Server: accepting, limits, Shutdown
+//	incoming.go, proxyproto.go  what comes before HTTP: the PROXY protocol, TLS
+//	conn*.go                  a client that speaks HTTP/1: our own engine, on the codec of package h1
+//	nethttp*.go               HTTP/2, and our own pages: net/http
+//
+// Both are a front (front.go), and hand each request to an exchange, which goes through these files, in this order:
+//
+//	exchange.go   what is answered here, what is refused, what is handed on
 //	path.go       the path as it came, and as it reads once it is normalised
 //	hop.go        the field by which one agent hands a request to another, and when it is believed
 //	route.go      host, path and file pattern, mapped to farm and chain
+//	body.go       the request's body: kept if it is short, else sent by a pump (pump.go)
 //	choose.go     candidates, chain, when_empty: who gets the request
-//	attempt.go    handing it over; whether another member may be asked
-//	doubts.go     which nodes do not believe our hops, and when that is worth a warning
+//	attempt.go    one member after another; whether another may be asked
+//	handover.go   one attempt: a connection, the request, the head of the response
+//	relay.go      the response's body; tunnel.go: what follows a 101
 //	outcome.go    what became of it, told once, when its last byte was passed on
 //
-// What is said to whom is in forwarded.go (X-Forwarded-*, Forwarded), via.go and fields.go; the sentences that clients
-// read are one table in errors.go. All that knows net/http's machinery is in wire.go, dial.go and body.go, so that
-// another engine can take its place.
+// One goroutine does all that, and waits as wait.go says; a second one runs while a long body is sent, while a client is
+// watched that waits for long, and in tunnels. Connections to members come from pools (pools.go, pool.go), and are dialled
+// by dialer.go; h2c.go is for members that speak HTTP/2 only. stream.go is how a connection is read and written without
+// a buffer while it waits, and with as few system calls as can be.
+//
+// What is said to whom is in head.go, forwarded.go (X-Forwarded-*, Forwarded), via.go and fields.go; the sentences that
+// clients read are one table in errors.go.
 //
 // # Decisions where the design is silent
 //
@@ -39,7 +52,19 @@
 //   - A refusal, and any response, is acted on while the client pauses in its body. A connection on which the response
 //     came before the end of the request's body is closed afterwards, unless the rest came meanwhile.
 //   - A client that sends nothing of its body for 60 s gets 408, and one that takes nothing of a response for 60 s is
-//     cut off; upgraded connections may be silent. Of a body that nobody wants the rest may take 5 s.
+//     cut off; upgraded connections may be silent for an hour. Of a body that nobody wants the rest may take 5 s, and 16
+//     MiB: then the connection is used on, or closed.
+//   - A client that has closed its direction of the connection is taken for gone a second later, if the answer has not
+//     begun by then: most that look so have closed both. One that said "Connection: close", or speaks HTTP/1.0, or has
+//     sent more requests, gets its answers however long they take.
+//   - Upon which failures a request that may run twice is sent to another member: no answer in time, a connection that
+//     ends before an answer, an answer that is no HTTP, and a node that has not been heard for three of its intervals.
+//     Where the response came over a hop, the agent there sends such a request back as refused.
+//   - An idle connection to a member is looked at before each use (one system call): what a member sends unasked must
+//     not be the answer to somebody else's request.
+//   - A response without Date gets one (RFC 9110, section 6.6.1).
+//   - At most 32 interim responses pass for one request.
+//   - Of a chunked body what is there already is checked before a member is asked; what comes later, as it passes.
 //   - If nobody is left since connections failed, the answer is 502 (504 if the last timed out); since members
 //     refused, or since the chain left nobody, 503 with Retry-After.
 //   - A sender of hops is believed for a minute (or six of its intervals) after its last beat: beats may be lost where

@@ -22,6 +22,8 @@ type handover struct {
 	start   time.Time
 	ended   bool
 
+	answered time.Time // when the head of the response was there
+
 	m        *memberConn
 	body     bodyReader // of the response
 	upgrade  string     // the protocol that was asked for
@@ -40,16 +42,16 @@ func (x *exchange) newHandover(d *decision) *handover {
 	switch {
 	case d.origin != nil:
 		o := d.origin
-		ho.dest = destination{kind: toOrigin, addr: node.HostPort(o.URL), tls: o.URL.Scheme == "https", farm: o.Farm}
+		ho.dest = destination{kind: toOrigin, addr: node.HostPort(o.URL), farm: o.Farm}
+		ho.dest.speaks(o.URL.Scheme)
 		ho.reach = &o.Reach
 	case d.member.Node != nil:
 		ho.dest = destination{kind: toAgent, addr: d.member.HostPort(), tls: d.member.Node.TLS}
 		ho.reach = &x.site.Agents
 		ho.toAgent = !d.member.Node.Direct
 	default:
-		ho.dest = destination{
-			kind: toPhysical, addr: d.member.HostPort(), tls: d.member.URL.Scheme == "https", farm: d.member.Farm,
-		}
+		ho.dest = destination{kind: toPhysical, addr: d.member.HostPort(), farm: d.member.Farm}
+		ho.dest.speaks(d.member.URL.Scheme)
 		ho.reach = x.site.physicals(d.member.Farm)
 	}
 	return ho
@@ -65,7 +67,11 @@ func (x *exchange) handOver(d *decision) error {
 		x.body.stop()
 		ho.drop()
 		err = x.judge(err)
-		ho.fail(reasonOf(err))
+		if reasonOf(err) == membersRefused {
+			ho.refused() // in HTTP/2
+		} else {
+			ho.fail(reasonOf(err))
+		}
 		return err
 	}
 	if r := ho.refusal(); r != proxied {
@@ -74,7 +80,11 @@ func (x *exchange) handOver(d *decision) error {
 	if ho.toAgent {
 		x.h.doubts.clear(ho.member.Node.ID)
 	}
-	x.out.Wait = x.h.cfg.Now().Sub(x.out.Start)
+	ho.answered = x.h.cfg.Now()
+	x.out.Wait = ho.answered.Sub(x.out.Start)
+	if ho.live != nil {
+		ho.live.Answered(ho.answered.Sub(ho.start))
+	}
 	return nil
 }
 
@@ -83,17 +93,28 @@ func (x *exchange) handOver(d *decision) error {
 func (ho *handover) converse() error {
 	x := ho.x
 	p := x.h.members.at(ho.dest, ho.reach, x.site.Connect)
-	for fresh := false; ; fresh = true {
-		err := ho.connect(p, fresh)
+	for tries := 1; ; tries++ {
+		err := ho.connect(p, tries > 1)
 		if err != nil {
 			return err
 		}
-		err = ho.talk()
-		if err == nil || ho.m.uses == 0 || ho.m.in != nil || !connectionLost(err) || !x.mayRepeat() {
+		if err = ho.talk(); err == nil {
+			return nil
+		}
+		x.body.stop()
+		if !ho.mayTalkAgain(err, tries) {
 			return err
 		}
 		ho.drop()
 	}
+}
+
+// mayTalkAgain reports whether the same member may be asked once more, after so many tries.
+func (ho *handover) mayTalkAgain(err error, tries int) bool {
+	if ho.m.h2c != nil && ho.mayTakeAnotherStream(err, tries) {
+		return true
+	}
+	return ho.m.uses > 0 && ho.m.in == nil && connectionLost(err) && ho.x.mayRepeat()
 }
 
 // connect takes an idle connection, or makes one.
@@ -157,7 +178,7 @@ func (ho *handover) release() {
 	m := ho.m
 	sent := ho.x.body.stop()
 	m.letGo()
-	if !sent || !ho.body.done() || m.in != nil || !ho.x.res.Persistent() || m.bound {
+	if m.h2c != nil || !sent || !ho.body.done() || m.in != nil || !ho.x.res.Persistent() || m.bound {
 		ho.drop()
 		return
 	}
@@ -178,6 +199,9 @@ func (ho *handover) talk() error {
 	var err error
 	body := x.body.content()
 	switch {
+	case m.h2c != nil:
+		ho.startStream(b, now)
+		err = x.more(m, now)
 	case x.body.atOnce() && len(b)+len(body) <= cap(b):
 		b = append(b, body...)
 		for !x.arm(m, now) {
@@ -376,12 +400,7 @@ func (ho *handover) sentBack(r reason) error {
 	x := ho.x
 	err := becausef(r, "%s sent the request back: %s", ho.dest.addr, x.res.Value(h1.BackhandRefused))
 	ho.discardBody()
-	x.out.Attempts--
-	x.out.Refusals++
-	if ho.live != nil {
-		ho.live.Refuse()
-	}
-	ho.end(node.GaveUp, false)
+	ho.refused()
 	if r == membersDisbelieve {
 		x.h.disbelieved(ho.member)
 	}
@@ -394,6 +413,15 @@ func (ho *handover) sentBack(r reason) error {
 	return err
 }
 
+func (ho *handover) refused() {
+	ho.x.out.Attempts--
+	ho.x.out.Refusals++
+	if ho.live != nil {
+		ho.live.Refuse()
+	}
+	ho.end(node.GaveUp, false)
+}
+
 // discard gives up a response for another one.
 func (ho *handover) discard() {
 	ho.discardBody()
@@ -404,7 +432,7 @@ func (ho *handover) discard() {
 // once, it is not worth the wait.
 func (ho *handover) discardBody() {
 	x, m := ho.x, ho.m
-	ho.body.startAs(&x.res.Head, x.site.Limits, h1.InResponse)
+	ho.startBody()
 	x.from(x.h.cfg.Now(), refusalBody)
 	for total := 0; total < refusalMost && !ho.body.done(); {
 		p, err := ho.body.next(&m.stream, refusalMost)

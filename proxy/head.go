@@ -63,7 +63,10 @@ func (x *exchange) appendConnection(b []byte, ho *handover) []byte {
 	if req.ExpectContinue && !x.body.whole() {
 		b = append(b, "Expect: 100-continue\r\n"...)
 	}
-	switch ho.upgrade = x.upgrade(); {
+	if !ho.dest.h2c { // in HTTP/2 there is no Upgrade (RFC 9113, section 8.6)
+		ho.upgrade = x.upgrade()
+	}
+	switch {
 	case ho.upgrade != "":
 		b = h1.AppendField(b, "Connection", "upgrade")
 		b = h1.AppendField(b, "Upgrade", ho.upgrade)

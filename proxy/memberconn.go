@@ -12,7 +12,8 @@ import (
 type memberConn struct {
 	stream
 	pool *pool
-	uses int // requests that went over it before
+	h2c  *h2cStream // that this is; nil: it is a connection
+	uses int        // requests that went over it before
 
 	bound bool        // it began with a PROXY header, and is for one client only
 	tls   *tls.Config // by which it was made, as Reach has it
@@ -55,8 +56,8 @@ const glance = 50 * time.Microsecond
 // closedByPeer reports whether the member has closed an idle connection, or sent what nobody asked for, so that it is
 // not to be used. On a socket, that costs one system call, and nothing is read.
 func (c *memberConn) closedByPeer() bool {
-	if c.in != nil {
-		return true
+	if c.in != nil || c.h2c != nil {
+		return c.h2c == nil
 	}
 	if c.look != nil {
 		switch c.look.once() {

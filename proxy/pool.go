@@ -22,6 +22,7 @@ type pool struct {
 	all      *pools
 	settings atomic.Pointer[poolSettings]
 	wanted   atomic.Bool // asked for since empty pools were last looked for
+	h2       h2cConns    // if the member speaks HTTP/2; then what is counted here are its streams
 
 	mu        sync.Mutex    // held for a few instructions only; connections are closed without it
 	conns     int           // idle ones included, and those that are being made
@@ -72,19 +73,42 @@ func (p *pool) open(ctx context.Context, hdr []byte, told func(error)) (*memberC
 		return c, err
 	}
 	s := p.settings.Load()
-	nc, err := p.dial(ctx, s, hdr)
+	c, made, err := p.make(ctx, s, hdr)
 	if err == nil {
-		told(nil)
-		return newMemberConn(p, s, nc, hdr != nil), nil
+		if made {
+			told(nil)
+		}
+		return c, nil
 	}
 	defer p.freed(1)
 	if end := ended(ctx); end != nil {
 		return nil, end
 	}
+	if err == errQueueFull {
+		return nil, err
+	}
 	if !lacksResources(err) {
 		told(err)
 	}
 	return nil, &dialError{err}
+}
+
+// make makes a connection, or what takes its place: a stream of HTTP/2. made says that there was a dial.
+func (p *pool) make(ctx context.Context, s *poolSettings, hdr []byte) (c *memberConn, made bool, err error) {
+	if p.h2c {
+		st, made, err := p.openStream(ctx, s, hdr)
+		if err != nil {
+			return nil, made, err
+		}
+		c = newMemberConn(p, s, st, hdr != nil)
+		c.h2c, c.uses = st, st.earlier
+		return c, made, nil
+	}
+	nc, err := p.dial(ctx, s, hdr)
+	if err != nil {
+		return nil, true, err
+	}
+	return newMemberConn(p, s, nc, hdr != nil), true, nil
 }
 
 // slot returns a connection, or nil if one may be made, which is counted already.
@@ -256,13 +280,14 @@ func (p *pool) closeIdle() {
 	p.idle = nil
 	p.mu.Unlock()
 	p.discard(all)
+	p.h2.closeIdle()
 }
 
 // retire reports whether the pool may be forgotten: it is empty, and was not asked for since the last time.
 func (p *pool) retire() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.forgotten = !p.wanted.Swap(false) && p.conns == 0 && p.queue.Len() == 0
+	p.forgotten = !p.wanted.Swap(false) && p.conns == 0 && p.queue.Len() == 0 && p.h2.empty()
 	return p.forgotten
 }
 

@@ -17,9 +17,13 @@ import (
 type destination struct {
 	addr string // host:port. A name is resolved at each dial, so that a change of its addresses is seen
 	tls  bool
+	h2c  bool   // HTTP/2 is spoken, in plain text
 	kind uint8  // toAgent, toOrigin or toPhysical
 	farm string // whose Reach holds; "" for agents
 }
+
+// speaks says in what a member is spoken to, by the scheme of its address.
+func (d *destination) speaks(scheme string) { d.tls, d.h2c = scheme == "https", scheme == "h2c" }
 
 // The kinds of a destination.
 const (

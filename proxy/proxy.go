@@ -83,6 +83,7 @@ type Handler struct {
 	pseudonym string // in Via fields
 	via10     []byte // what we add to Via, by the version in which a message came
 	via11     []byte
+	via20     []byte
 }
 
 // New returns a handler.
@@ -103,7 +104,7 @@ func New(cfg Config, s *Site) *Handler {
 	h.inFlight.zero = make(chan struct{}, 1)
 	h.scratches.New = newScratch
 	h.exchanges.New = func() any { return new(exchange) }
-	h.via10, h.via11 = []byte("1.0 "+h.pseudonym), []byte("1.1 "+h.pseudonym)
+	h.via10, h.via11, h.via20 = []byte("1.0 "+h.pseudonym), []byte("1.1 "+h.pseudonym), []byte("2.0 "+h.pseudonym)
 	h.members = newPools(poolsConfig{Dial: cfg.Dial, LocalAddr: cfg.LocalAddr, Now: cfg.Now})
 	h.SetSite(s)
 	return h

@@ -22,8 +22,8 @@ type pump struct {
 	err  error // of sending to the member
 }
 
-// waitForContinue is how long a member may think about Expect: 100-continue before the client is told to go on all the
-// same, as members do that do not know it (RFC 9110, section 10.1.1).
+// waitForContinue is how long a member may think about Expect: 100-continue. Then what the client sends is passed on all
+// the same: neither members nor clients need wait for a 100 (RFC 9110, section 10.1.1).
 const waitForContinue = time.Second
 
 // startPump begins to send the body, from its beginning.
@@ -51,7 +51,9 @@ func (b *requestBody) look(now time.Time) error {
 		return nil
 	}
 	p.seen = true
-	b.x.from(now, b.x.limit)
+	if b.x.ho.waiting {
+		b.x.from(now, b.x.site.ResponseHead)
+	}
 	b.x.lookAt = now.Add(watchAfter)
 	return b.fault()
 }
@@ -151,7 +153,7 @@ func (p *pump) send(part []byte) error {
 		return nil
 	}
 	m, idle := p.m, p.x.site.ClientIdle
-	if p.x.req.Framing == h1.FramingLength {
+	if p.x.req.Framing == h1.FramingLength || m.h2c != nil {
 		return m.write(part, idle)
 	}
 	var size [20]byte
@@ -161,15 +163,27 @@ func (p *pump) send(part []byte) error {
 
 // sendEnd writes what follows the last part.
 func (p *pump) sendEnd() error {
+	if p.m.h2c != nil {
+		p.m.h2c.upload.finish(headerOf(p.x.requestTrailers))
+		return nil
+	}
 	if p.x.req.Framing == h1.FramingLength {
 		return nil
 	}
 	b := h1.AppendLastChunk(nil)
-	options := connectionOptions(&p.x.req.Section)
-	for _, f := range p.x.f.trailers() {
-		if passesInTrailers(&f) && !names(options, f.Name) {
-			b = f.Append(b)
-		}
+	for f := range p.x.requestTrailers {
+		b = f.Append(b)
 	}
 	return p.m.write(h1.AppendEnd(b), p.x.site.ClientIdle)
+}
+
+// requestTrailers returns those of the request that may be passed on.
+func (x *exchange) requestTrailers(yield func(*h1.Field) bool) {
+	options := connectionOptions(&x.req.Section)
+	list := x.f.trailers()
+	for i := range list {
+		if f := &list[i]; passesInTrailers(f) && !names(options, f.Name) && !yield(f) {
+			return
+		}
+	}
 }

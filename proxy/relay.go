@@ -19,11 +19,10 @@ func (x *exchange) relay() {
 		return
 	}
 	x.stopWatching() // what is written shows whether the client is there
-	now := x.h.cfg.Now()
-	x.from(now, x.site.ResponseIdle)
-	x.h.date.add(&x.res, now)
+	x.from(ho.answered, x.site.ResponseIdle)
+	x.h.date.add(&x.res, ho.answered)
 	x.lookAt = ho.start.Add(watchAfter)
-	ho.body.startAs(&x.res.Head, x.site.Limits, h1.InResponse)
+	ho.startBody()
 	x.status = x.res.Status
 	if x.res.Framing == h1.FramingChunked {
 		x.resOptions = connectionOptions(&x.res.Section) // the head will be gone when the trailers come
@@ -68,9 +67,20 @@ func (x *exchange) told(err error) {
 	ho.drop()
 }
 
+// startBody makes ready to read the body of the response.
+func (ho *handover) startBody() {
+	ho.body.startAs(&ho.x.res.Head, ho.x.site.Limits, h1.InResponse)
+	if ho.m.h2c != nil && !ho.body.done() {
+		ho.body.framing = h1.FramingClose // net/http has taken the framing off
+	}
+}
+
 // via returns what we add to the Via field of a response.
 func (x *exchange) via() []byte {
-	if x.res.Minor == 0 {
+	switch {
+	case x.ho.m.h2c != nil:
+		return x.h.via20
+	case x.res.Minor == 0:
 		return x.h.via10
 	}
 	return x.h.via11
@@ -155,6 +165,9 @@ func (x *exchange) moreBody() error {
 // responseTrailers returns those that may be passed on.
 func (x *exchange) responseTrailers() []h1.Field {
 	list := x.ho.body.trailers()
+	if s := x.ho.m.h2c; s != nil {
+		list = s.trailers()
+	}
 	n := 0
 	for i := range list {
 		if passesInTrailers(&list[i]) && !names(x.resOptions, list[i].Name) {

@@ -18,11 +18,11 @@ type clusterCollector struct {
 	src Source
 	now func() time.Time
 
-	age, lateness, nodes                                          *prometheus.Desc
-	up, candidate, outstanding, inFlight, handed, failed, refused *prometheus.Desc
-	omitted, highWater, sent, received, rejected, ready           *prometheus.Desc
-	warnings, unauthenticated, snapshotAge, build, dropped, lost  *prometheus.Desc
-	open, accepted, closed, handshakes                            *prometheus.Desc
+	age, lateness, nodes                                                   *prometheus.Desc
+	up, candidate, outstanding, inFlight, handed, failed, refused, latency *prometheus.Desc
+	omitted, highWater, sent, received, rejected, ready                    *prometheus.Desc
+	warnings, unauthenticated, snapshotAge, build, dropped, lost           *prometheus.Desc
+	open, accepted, closed, handshakes                                     *prometheus.Desc
 }
 
 func newClusterCollector(src Source, now func() time.Time) *clusterCollector {
@@ -45,6 +45,8 @@ func newClusterCollector(src Source, now func() time.Time) *clusterCollector {
 		candidate: ofMember("backhand_member_candidate",
 			"1 if the chains of the farm's routes start with the member, else 0."),
 		outstanding: ofMember("backhand_member_outstanding", "Requests that this agent has under way at the member."),
+		latency: ofMember("backhand_member_latency_seconds",
+			"Time until the head of the member's answers, on average over the last of them; 0 if there was none."),
 		inFlight: ofMember("backhand_member_in_flight",
 			"Requests that are under way at the origin of the member, as it announced."),
 		handed: ofMember("backhand_member_requests_total", "Requests that this agent handed to the member."),
@@ -80,7 +82,7 @@ func newClusterCollector(src Source, now func() time.Time) *clusterCollector {
 
 func (c *clusterCollector) descs() []*prometheus.Desc {
 	return []*prometheus.Desc{
-		c.age, c.lateness, c.nodes, c.up, c.candidate, c.outstanding, c.inFlight, c.handed, c.failed, c.refused, c.omitted,
+		c.age, c.lateness, c.nodes, c.up, c.candidate, c.outstanding, c.inFlight, c.handed, c.failed, c.refused, c.latency, c.omitted,
 		c.highWater, c.sent, c.received, c.rejected, c.ready, c.warnings, c.unauthenticated, c.snapshotAge, c.build,
 		c.dropped, c.lost, c.open, c.accepted, c.closed, c.handshakes,
 	}
@@ -141,6 +143,7 @@ func (c *clusterCollector) collectMember(e *emitter, r *Row) {
 	e.gauge(c.up, truth(r.State == Up), r.Farm, r.Name, r.ID)
 	e.gauge(c.candidate, truth(r.Candidate), r.Farm, r.Name, r.ID)
 	e.gauge(c.outstanding, float64(r.Outstanding), r.Farm, r.Name, r.ID)
+	e.gauge(c.latency, r.Latency, r.Farm, r.Name, r.ID)
 	if r.Service != nil {
 		e.gauge(c.inFlight, float64(r.Service.InFlight), r.Farm, r.Name, r.ID)
 	}

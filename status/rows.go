@@ -32,6 +32,7 @@ type Row struct {
 	Share       float64 `json:"share"`       // of all the requests that it handed to members of the farm
 	Failed      uint64  `json:"failed"`
 	Refused     uint64  `json:"refused"`
+	Latency     float64 `json:"latency_seconds"` // until the head of its answers, on average of the last; 0: there was none
 }
 
 // Host is what a node announced of its host.
@@ -74,6 +75,7 @@ func (e entry) row(now time.Time) Row {
 		Entry: e.number, Name: clean(m.Name), Farm: clean(m.Farm), Self: m.Self, Physical: m.Node == nil,
 		State: e.faults.state(), Why: e.faults.why(m, now), Candidate: e.farm.candidates[m], PutLast: e.faults&unreachable != 0,
 		Outstanding: m.Live.Outstanding(), Chosen: e.chosen, Share: e.share(), Failed: m.Live.Failed(), Refused: m.Live.Refused(),
+		Latency: m.Live.Latency().Seconds(),
 	}
 	if m.Node == nil {
 		r.Address = clean(m.HostPort())

@@ -130,7 +130,7 @@ type Proxy struct {
 
 	Connect      time.Duration // to make a connection, TLS included. Default 1 s, from 10 ms to 1 min
 	ResponseHead time.Duration // from the request's last byte to the response's head. Default 60 s, from 100 ms to 24 h
-	ResponseIdle time.Duration // for which a member may pause in a response's body. Default 60 s, from 100 ms to 24 h
+	ResponseIdle time.Duration // for which a member may pause in a response's body. Default 10 min, from 100 ms to 24 h
 	Total        time.Duration // from a request's head to the response's last byte. Default 0: no limit. Up to 24 h
 	TunnelIdle   time.Duration // for which an upgraded connection may be silent. Default 1 h, from 1 s to 168 h
 

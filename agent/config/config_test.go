@@ -145,7 +145,7 @@ farm = "web"
 		t.Errorf("status is %+v", c.Status)
 	}
 	proxy := Proxy{
-		Tries: 3, Upgrade: []string{"websocket"}, Connect: time.Second, ResponseHead: time.Minute, ResponseIdle: time.Minute,
+		Tries: 3, Upgrade: []string{"websocket"}, Connect: time.Second, ResponseHead: time.Minute, ResponseIdle: 10 * time.Minute,
 		TunnelIdle: time.Hour, ClientHead: 10 * time.Second, ClientIdle: time.Minute, Idle: time.Minute, Drain: 30 * time.Second,
 		MaxHead: 64 << 10, MaxFields: 128, MaxLine: 16 << 10,
 	}

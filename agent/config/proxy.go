@@ -20,7 +20,7 @@ func (p *parser) readProxy(s *section) {
 
 	x.Connect = s.duration("connect", time.Second, 10*time.Millisecond, time.Minute)
 	x.ResponseHead = s.duration("response_head", time.Minute, 100*time.Millisecond, day)
-	x.ResponseIdle = s.duration("response_idle", time.Minute, 100*time.Millisecond, day)
+	x.ResponseIdle = s.duration("response_idle", 10*time.Minute, 100*time.Millisecond, day)
 	x.Total = s.duration("total", 0, 0, day)
 	x.TunnelIdle = s.duration("tunnel_idle", time.Hour, time.Second, 7*day)
 

@@ -12,6 +12,7 @@ type Live struct {
 	chosen      atomic.Uint64
 	failed      atomic.Uint64
 	refused     atomic.Uint64
+	latency     atomic.Int64 // ns
 	unreachable atomic.Pointer[unreachable]
 }
 
@@ -54,6 +55,23 @@ func (l *Live) Refuse() { l.refused.Add(1) }
 
 // Refused returns how many requests the member sent back.
 func (l *Live) Refused() uint64 { return l.refused.Load() }
+
+// latencyWeight is the weight of the newest answer in Latency.
+const latencyWeight = 1.0 / 16
+
+// Answered notes how long the member took, from when the request was handed to it until the head of its answer was
+// there. Answers at the same time may get lost in the average, which does it no harm.
+func (l *Live) Answered(took time.Duration) {
+	old := l.latency.Load()
+	if old == 0 {
+		l.latency.Store(max(1, int64(took)))
+		return
+	}
+	l.latency.Store(max(1, old+int64(latencyWeight*float64(int64(took)-old))))
+}
+
+// Latency returns how long the member took lately, on average over some twenty answers; 0 before the first.
+func (l *Live) Latency() time.Duration { return time.Duration(l.latency.Load()) }
 
 // ConnectFailed notes that no connection to the member could be made. It is put last for a second; each further
 // failure after that time doubles it, up to ten seconds.

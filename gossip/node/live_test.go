@@ -22,6 +22,29 @@ func TestLiveCounts(t *testing.T) {
 	}
 }
 
+func TestLatencyFollowsTheAnswers(t *testing.T) {
+	var l Live
+	if l.Latency() != 0 {
+		t.Errorf("%v before the first answer", l.Latency())
+	}
+	l.Answered(time.Second)
+	if l.Latency() != time.Second {
+		t.Errorf("%v after one answer in a second", l.Latency())
+	}
+	for range 20 {
+		l.Answered(3 * time.Second)
+	}
+	if got := l.Latency(); got < 2400*time.Millisecond || got > 2600*time.Millisecond { // 3 s - 2 s * (15/16)^20
+		t.Errorf("%v after twenty answers in 3 s each, want about 2.45 s", got)
+	}
+	for range 1000 {
+		l.Answered(0)
+	}
+	if got := l.Latency(); got <= 0 || got > time.Microsecond {
+		t.Errorf("%v after many answers in no time", got)
+	}
+}
+
 func TestUnreachableDoublesToTenSeconds(t *testing.T) {
 	var l Live
 	now := start()
