@@ -103,7 +103,7 @@ func listen(l config.Listen) (net.Listener, error) {
 	if path, isUnix := l.UnixPath(); isUnix {
 		return listenUnix(path, l.Mode)
 	}
-	return net.Listen("tcp", l.Address)
+	return listenTCP(l.Address)
 }
 
 func samePort(a, b config.Listen) bool {

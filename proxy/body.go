@@ -106,10 +106,10 @@ func (b *requestBody) fillAtHand() error {
 func (b *requestBody) took(n int, err error) {
 	b.read += int64(n)
 	switch most := b.x.site.MaxBody; {
-	case err != nil:
-		b.err = err
 	case most > 0 && b.read > most:
 		b.err = because(bodyTooLong, nil)
+	case err != nil:
+		b.err = err
 	}
 }
 

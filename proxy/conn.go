@@ -19,7 +19,6 @@ type conn struct {
 	stream
 	s     *Server
 	t     *tracked
-	a     arrival
 	first bool // no request was read yet
 	last  bool // no other request is to be read
 	ended bool // the client has closed its direction: there is no more than was read
@@ -31,14 +30,15 @@ var preface = []byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
 
 // serveH1 serves a connection until it is over. early is what was read of it already. It returns true if the connection
 // was handed to net/http; else it is closed.
-func (s *Server) serveH1(t *tracked, early []byte, a arrival) (given bool) {
-	c := &conn{s: s, t: t, a: a, first: true}
+func (s *Server) serveH1(t *tracked, early []byte) (given bool) {
+	c := &conn{s: s, t: t, first: true}
 	c.begin(t.nc)
 	if len(early) > 0 {
 		c.in = getBuffer(len(early))
 		c.in.w = copy(c.in.b, early)
 	}
-	for c.next() {
+	// An idle connection waits here, with little on its stack.
+	for (c.in != nil || !c.ended && c.await()) && c.next() {
 	}
 	putBuffer(c.in)
 	c.in = nil
@@ -48,11 +48,8 @@ func (s *Server) serveH1(t *tracked, early []byte, a arrival) (given bool) {
 	return c.given
 }
 
-// next serves one request. It returns whether there may be another.
+// next serves one request, of which something has come. It returns whether there may be another.
 func (c *conn) next() bool {
-	if c.in == nil && (c.ended || !c.await()) {
-		return false
-	}
 	x := c.s.h.newExchange()
 	defer x.release()
 	f := &x.h1
@@ -61,17 +58,17 @@ func (c *conn) next() bool {
 	switch {
 	case err == nil:
 		c.first = false
-		x.serve(f, &c.a)
+		x.serve(f, &c.t.a)
 	case err == errHTTP2:
 		early := bytes.Clone(c.in.data())
 		c.given = true
-		c.s.toNetHTTP(c.t, early, c.a)
+		c.s.toNetHTTP(c.t, early)
 		return false
 	case err == errNoRequest:
 		return false
 	default:
 		c.last, f.refused = true, true
-		x.refuse(f, &c.a, err)
+		x.refuse(f, &c.t.a, err)
 	}
 	f.end()
 	return !c.last
@@ -150,7 +147,7 @@ func (f *h1Front) readHead() error {
 	lim, most := headLimits(f.x.site)
 	var until time.Time
 	for {
-		if c.first && !c.a.tls && c.in != nil {
+		if c.first && !c.t.a.tls && c.in != nil {
 			if b := c.in.data(); bytes.HasPrefix(b, preface) {
 				return errHTTP2
 			} else if len(b) < len(preface) && bytes.HasPrefix(preface, b) {

@@ -127,26 +127,23 @@ func (b *bodyReader) trailers() []h1.Field {
 	return b.chunks.Fields
 }
 
-// readBody reads the request's body.
+// readBody reads the request's body. What came in several chunks is put together.
 func (f *h1Front) readBody(p []byte) (int, error) {
 	c, b := f.c, &f.body
-	for {
-		got, err := b.next(&c.stream, len(p))
-		switch {
-		case len(got) > 0:
-			n := copy(p, got)
-			c.letGo()
-			if b.ended {
-				return n, io.EOF
-			}
-			return n, nil
-		case err != nil:
-			return 0, err
-		case b.ended:
-			c.letGo()
-			return 0, io.EOF
+	for n := 0; ; {
+		got, err := b.next(&c.stream, len(p)-n)
+		if n += copy(p[n:], got); len(got) > 0 && n < len(p) && !b.ended {
+			continue
 		}
 		c.letGo()
+		switch {
+		case b.ended:
+			return n, io.EOF
+		case n > 0:
+			return n, nil // an error comes again
+		case err != nil:
+			return 0, err
+		}
 		if b.framing == h1.FramingLength && c.in == nil {
 			return f.readStraight(p)
 		}

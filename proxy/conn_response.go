@@ -43,6 +43,9 @@ func (f *h1Front) keep(b []byte) {
 // respond writes the head.
 func (f *h1Front) respond(res *h1.Response, via []byte) error {
 	f.answer.begun = true
+	if f.c.endBy = (time.Time{}); f.x.reason == proxied && res.Status != 101 {
+		f.c.endBy = f.x.total
+	}
 	b := f.outgoing()
 	b = h1.AppendStatusLine(b, res.Status, res.Reason)
 	for i := range res.Fields {
@@ -128,6 +131,9 @@ func (f *h1Front) sent(err error) error {
 		return nil
 	}
 	f.answer.broken = true
+	if timedOut(err) && !f.c.endBy.IsZero() && f.x.isOver(time.Now()) {
+		return because(overall, err)
+	}
 	return clientError(err)
 }
 
@@ -168,7 +174,7 @@ func (f *h1Front) page(http.Handler) (int, int64, bool) {
 	c := f.c
 	early := append([]byte(nil), f.head.data()...)
 	c.given, c.last = true, true
-	c.s.toNetHTTP(c.t, early, c.a)
+	c.s.toNetHTTP(c.t, early)
 	return 0, 0, false
 }
 

@@ -20,6 +20,7 @@ type tracked struct {
 	upgraded atomic.Bool // it is a tunnel: Shutdown does not wait for it
 	http     atomic.Pointer[netHTTP]
 
+	a       arrival    // of its requests, in HTTP/1
 	handed  *netHTTP   // by toNetHTTP
 	counted netip.Addr // for which it is counted; belongs to connSet
 }

@@ -9,13 +9,20 @@ import (
 
 // exchange is one request and what becomes of it. It is used again for another one.
 type exchange struct {
+	h1  h1Front     // the front, if the request came over HTTP/1
+	req h1.Request  // its head
+	res h1.Response // the head of the response
+	ho  handover    // the present one
+
+	perRequest
+}
+
+// perRequest is what is forgotten with a request. The rest of an exchange keeps memory for the next one.
+type perRequest struct {
 	h    *Handler
 	site *site
 	f    front
-	a    arrival
-	h1   h1Front     // f, if the request came over HTTP/1
-	req  h1.Request  // its head
-	res  h1.Response // the head of the response
+	a    *arrival
 
 	raw   string // path as it came
 	query string // without question mark
@@ -30,7 +37,6 @@ type exchange struct {
 	route    *route
 	client   forwarding
 	body     requestBody
-	ho       handover
 	reason   reason
 	status   int   // that was sent; 0: none
 	sent     int64 // bytes of the response's body
@@ -57,9 +63,8 @@ func (x *exchange) release() {
 	h := x.h
 	x.body.release()
 	x.h1.body.reset()
-	*x = exchange{
-		req: x.req, res: x.res, h1: h1Front{body: x.h1.body}, ho: handover{body: x.ho.body},
-	}
+	x.ho.forget()
+	x.perRequest = perRequest{}
 	h.exchanges.Put(x)
 }
 
@@ -96,7 +101,7 @@ func (x *exchange) refuse(f front, a *arrival, err error) {
 }
 
 func (x *exchange) begin(f front, a *arrival) {
-	x.f, x.a = f, *a
+	x.f, x.a = f, a
 	x.client.Client = a.peer
 	x.host = text(x.req.Host)
 	x.body.begin(x)
@@ -141,7 +146,7 @@ func (x *exchange) admit() error {
 	if x.req.Has(h1.BackhandHop) {
 		return x.admitHop()
 	}
-	x.client.of(&x.req, &x.a, x.site.Trusted)
+	x.client.of(&x.req, x.a, x.site.Trusted)
 	x.out.Client = x.client.Client
 	return x.findRoute()
 }

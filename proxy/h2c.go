@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"backhand/proxy/h1"
 )
 
 // A member whose address is h2c:// is spoken to in HTTP/2 with prior knowledge (RFC 9113, section 3.3). It is net/http
@@ -227,4 +229,17 @@ func (ho *handover) mayTakeAnotherStream(err error, tries int) bool {
 		ho.m.h2c.conn.retire() // it is not sure that there is anybody
 	}
 	return reasonOf(err) == membersRefused && tries < h2cTries && x.body.fault() == nil && !x.gone.Load() && x.body.replayable()
+}
+
+// startBody makes ready to read the body of the response.
+func (ho *handover) startBody() {
+	x := ho.x
+	ho.body.startAs(&x.res.Head, x.site.Limits, h1.InResponse)
+	if ho.m.h2c == nil || ho.body.done() {
+		return
+	}
+	ho.body.framing = h1.FramingClose // net/http has taken the framing off
+	if x.res.Framing == h1.FramingLength && x.req.Minor > 0 && (x.req.TETrailers || x.res.Has(h1.Trailer)) {
+		x.res.Framing = h1.FramingClose // trailers may come, which in HTTP/1.1 only a body in chunks can have
+	}
 }

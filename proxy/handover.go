@@ -12,6 +12,12 @@ import (
 
 // handover is one request at one member, from before the connection until the last byte was passed on.
 type handover struct {
+	attempt
+	body bodyReader // of the response
+}
+
+// attempt is what is forgotten with a handover.
+type attempt struct {
 	x       *exchange
 	member  *node.Member // may be nil for our own origin
 	live    *node.Live   // to be charged; nil: nobody
@@ -25,16 +31,15 @@ type handover struct {
 	answered time.Time // when the head of the response was there
 
 	m        *memberConn
-	body     bodyReader // of the response
-	upgrade  string     // the protocol that was asked for
-	waiting  bool       // for the head
-	unserved bool       // the request never reached the member
+	upgrade  string // the protocol that was asked for
+	waiting  bool   // for the head
+	unserved bool   // the request never reached the member
 }
 
 func (x *exchange) newHandover(d *decision) *handover {
 	ho := &x.ho
-	*ho = handover{x: x, member: d.member, origin: d.origin, start: x.h.cfg.Now(), body: ho.body}
-	ho.body.reset()
+	ho.forget()
+	ho.x, ho.member, ho.origin, ho.start = x, d.member, d.origin, x.h.cfg.Now()
 	// What came over a hop was counted by the agent that chose us.
 	if d.member != nil && x.hop == nil {
 		ho.live = d.member.Live
@@ -55,6 +60,12 @@ func (x *exchange) newHandover(d *decision) *handover {
 		ho.reach = x.site.physicals(d.member.Farm)
 	}
 	return ho
+}
+
+// forget makes ready for another attempt.
+func (ho *handover) forget() {
+	ho.attempt = attempt{}
+	ho.body.reset()
 }
 
 // handOver makes one attempt: it returns when the head of the response is there, in x.res, or it failed.

@@ -38,14 +38,14 @@ func (s *Server) take(nc net.Conn) {
 func (s *Server) serve(t *tracked, cfg *serving, header bool) {
 	defer s.conns.remove(t)
 	defer s.recovered(t)
-	early, a, ok := s.begin(t, cfg, header)
+	early, ok := s.begin(t, cfg, header)
 	if !ok {
 		_ = t.socket.Close()
 		return
 	}
-	if c, is := t.nc.(*tls.Conn); is && c.ConnectionState().NegotiatedProtocol == protoHTTP2 {
-		s.toNetHTTP(t, nil, a)
-	} else if given := s.serveH1(t, early, a); !given {
+	if isHTTP2(t.nc) {
+		s.toNetHTTP(t, nil)
+	} else if given := s.serveH1(t, early); !given {
 		_ = t.nc.Close()
 		return
 	}
@@ -66,29 +66,39 @@ func (s *Server) recovered(t *tracked) {
 	_ = t.socket.Close()
 }
 
+// isHTTP2 reports whether both sides agreed on HTTP/2 in the TLS handshake. It is no part of serve, since what it asks for
+// is large, and each idle connection would keep room for it on its stack.
+//
+//go:noinline
+func isHTTP2(nc net.Conn) bool {
+	c, is := nc.(*tls.Conn)
+	return is && c.ConnectionState().NegotiatedProtocol == protoHTTP2
+}
+
 // begin reads what comes before HTTP: the header of the PROXY protocol, and the TLS handshake. Both together may take as
 // long as a request's head. What was read beyond them is early.
-func (s *Server) begin(t *tracked, cfg *serving, header bool) (early []byte, a arrival, ok bool) {
-	a = arrival{socket: t.client.Addr(), tls: cfg.tls != nil, noHops: cfg.NoHops}
+func (s *Server) begin(t *tracked, cfg *serving, header bool) (early []byte, ok bool) {
+	a := &t.a
+	*a = arrival{socket: t.client.Addr(), tls: cfg.tls != nil, noHops: cfg.NoHops}
 	if header || cfg.tls != nil {
 		_ = t.socket.SetDeadline(time.Now().Add(s.h.site.Load().ClientHead))
 	}
 	if header {
 		if early, ok = s.beginProxied(t, cfg); !ok {
-			return nil, a, false
+			return nil, false
 		}
 	}
 	a.peer, a.port, a.local = t.client.Addr(), t.client.Port(), t.local
 	if cfg.tls != nil {
 		if !s.handshake(t, cfg.tls, early) {
-			return nil, a, false
+			return nil, false
 		}
 		early = nil
 	}
 	if header || cfg.tls != nil {
 		_ = t.socket.SetDeadline(time.Time{})
 	}
-	return early, a, true
+	return early, true
 }
 
 // beginProxied reads the header of the PROXY protocol, and counts the connection for the client that it names.

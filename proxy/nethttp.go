@@ -53,12 +53,12 @@ type netHTTP struct {
 
 // toNetHTTP has net/http serve the connection, once serveH1 has returned true: one that begins with the preface of
 // HTTP/2, or whose next request is for a page of ours. The bytes that were read from it already are copied.
-func (s *Server) toNetHTTP(t *tracked, early []byte, a arrival) {
-	n := &netHTTP{s: s, a: a, shut: make(chan struct{})}
+func (s *Server) toNetHTTP(t *tracked, early []byte) {
+	n := &netHTTP{s: s, a: t.a, shut: make(chan struct{})}
 	nc := t.nc
 	tc, _ := nc.(*tls.Conn)
 	switch {
-	case tc != nil && tc.ConnectionState().NegotiatedProtocol == protoHTTP2:
+	case tc != nil && isHTTP2(nc):
 		n.http2 = true
 		n.conn = tc.NetConn().(*served)
 	case tc != nil:

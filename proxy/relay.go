@@ -67,14 +67,6 @@ func (x *exchange) told(err error) {
 	ho.drop()
 }
 
-// startBody makes ready to read the body of the response.
-func (ho *handover) startBody() {
-	ho.body.startAs(&ho.x.res.Head, ho.x.site.Limits, h1.InResponse)
-	if ho.m.h2c != nil && !ho.body.done() {
-		ho.body.framing = h1.FramingClose // net/http has taken the framing off
-	}
-}
-
 // via returns what we add to the Via field of a response.
 func (x *exchange) via() []byte {
 	switch {
@@ -96,7 +88,7 @@ const (
 // relayBody passes the body on. The error is a problem.
 func (x *exchange) relayBody() error {
 	ho := &x.ho
-	for {
+	for much := false; ; {
 		m := ho.m
 		p, err := ho.body.next(&m.stream, bulk)
 		switch {
@@ -110,7 +102,8 @@ func (x *exchange) relayBody() error {
 			if m.in == nil || !m.in.empty() {
 				continue
 			}
-			x.enlarge(m)
+			much = m.in.w == len(m.in.b)
+			m.letGo()
 		}
 		if ho.body.done() {
 			return nil
@@ -127,19 +120,12 @@ func (x *exchange) relayBody() error {
 				continue
 			}
 		}
+		if much {
+			m.in, much = getBuffer(bulk), false
+		}
 		if err := x.moreBody(); err != nil {
 			return err
 		}
-	}
-}
-
-// enlarge exchanges the buffer, which is empty, for a larger one if much is to come.
-func (x *exchange) enlarge(m *memberConn) {
-	full := m.in.w == len(m.in.b)
-	size := len(m.in.b)
-	m.letGo()
-	if full && size < bulk && !x.ho.body.done() {
-		m.in = getBuffer(bulk)
 	}
 }
 
@@ -208,11 +194,12 @@ const spliceWait = 50 * time.Millisecond
 func (x *exchange) splice(out *net.TCPConn) (paused bool, err error) {
 	b, m := &x.ho.body, x.ho.m
 	defer m.rd.passed()
-	defer func() { _ = out.SetWriteDeadline(time.Time{}) }()
+	client := newPatience(out)
+	client.begin(spliceWait+x.site.ClientIdle, x.total)
+	defer client.end()
 	for part := int64(spliceLeast); b.left > 0; {
 		start := x.h.cfg.Now()
-		writeBy := start.Add(spliceWait + x.site.ClientIdle)
-		_, _ = m.nc.SetReadDeadline(start.Add(spliceWait)), out.SetWriteDeadline(writeBy)
+		_, _ = m.nc.SetReadDeadline(start.Add(spliceWait)), client.renew(start)
 		n, err := out.ReadFrom(&io.LimitedReader{R: m.tcp, N: min(part, b.left)})
 		b.left -= n
 		x.sent += n
@@ -223,7 +210,7 @@ func (x *exchange) splice(out *net.TCPConn) (paused bool, err error) {
 			return false, because(brokenOff, io.ErrUnexpectedEOF)
 		case x.isOver(now):
 			return false, because(overall, err)
-		case timedOut(err) && now.Before(writeBy):
+		case timedOut(err) && now.Before(client.deadline()):
 			return true, nil
 		case err != nil:
 			return false, x.spliceFailed(err)

@@ -28,6 +28,8 @@ type stream struct {
 	pieces   [3][]byte             // to be written by writeReady
 	count    int                   // of pieces
 	writeErr error
+	patience *patience // nil: whoever is written to took all at once until now
+	endBy    time.Time // when writing ends in any case; zero: never
 }
 
 func (s *stream) begin(nc net.Conn) {
@@ -172,8 +174,13 @@ func (s *stream) writeSlowly(b []byte, idle time.Duration) error {
 	if len(b) == 0 {
 		return nil
 	}
+	if s.patience == nil {
+		s.patience = newPatience(s.nc)
+	}
+	s.patience.begin(idle, s.endBy)
+	defer s.patience.end()
 	for len(b) > 0 {
-		if err := s.nc.SetWriteDeadline(time.Now().Add(idle)); err != nil {
+		if err := s.patience.renew(time.Now()); err != nil {
 			return err
 		}
 		n, err := s.nc.Write(b[:min(len(b), slowPart)])
@@ -182,7 +189,6 @@ func (s *stream) writeSlowly(b []byte, idle time.Duration) error {
 		}
 		b = b[n:]
 	}
-	_ = s.nc.SetWriteDeadline(time.Time{}) // it may be closed by now
 	return nil
 }
 
