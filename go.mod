@@ -18,6 +18,7 @@ require (
 	github.com/urfave/cli/v2 v2.27.7 // the command line
 	golang.org/x/net v0.62.0 // ipv4: groups, interfaces and TTL of multicast
 	golang.org/x/sys v0.49.0 // socket options, namespaces in tests, the width of a terminal
+	google.golang.org/grpc v1.85.0 // tests: calls of gRPC through the proxy
 	pgregory.net/rapid v1.3.0 // tests: laws that hold for any input
 )
 
@@ -41,6 +42,5 @@ require (
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1 // indirect
-	google.golang.org/grpc v1.85.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )

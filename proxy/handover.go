@@ -201,39 +201,13 @@ func (ho *handover) release() {
 func (ho *handover) talk() error {
 	x, m := ho.x, ho.m
 	out := getBuffer(0)
-	defer putBuffer(out)
-	b := x.appendHead(out.b[:0], ho)
+	head := x.appendHead(out.b[:0], ho)
+	out.b, out.w = head[:cap(head)], len(head)
 	now := ho.start
 	x.from(now, x.site.ResponseHead)
 	x.lookAt = now.Add(watchAfter)
 	ho.waiting = true
-	var err error
-	body := x.body.content()
-	switch {
-	case m.h2c != nil:
-		ho.startStream(b, now)
-		err = x.more(m, now)
-	case x.body.atOnce() && len(b)+len(body) <= cap(b):
-		b = append(b, body...)
-		for !x.arm(m, now) {
-		}
-		if err = m.ask(b, x.site.ClientIdle); timedOut(err) {
-			if now, err = x.lookAround(m); err == nil {
-				err = x.more(m, now)
-			}
-		}
-	case x.body.atOnce():
-		m.pieces[0], m.pieces[1] = b, body
-		if err = m.writePieces(2, x.site.ClientIdle); err == nil {
-			err = x.more(m, now)
-		}
-	default:
-		if err = m.write(b, x.site.ClientIdle); err == nil {
-			x.from(now, 0)
-			x.startPump(m)
-			err = x.more(m, now)
-		}
-	}
+	err := ho.ask(out, now)
 	if err != nil && x.body.pump != nil && m.in == nil {
 		err = ho.lastWords(err)
 	}
@@ -241,6 +215,40 @@ func (ho *handover) talk() error {
 		return err
 	}
 	return ho.readHead()
+}
+
+// ask sends the request, of which out, which it gives back, is the head, and waits for the first bytes of the response.
+func (ho *handover) ask(out *buffer, now time.Time) (err error) {
+	x, m := ho.x, ho.m
+	body := x.body.content()
+	if m.h2c == nil && x.body.atOnce() && len(body) <= len(out.space()) {
+		out.w += copy(out.space(), body)
+		for !x.arm(m, now) {
+		}
+		if err = m.ask(out, x.site.ClientIdle); timedOut(err) {
+			if now, err = x.lookAround(m); err == nil {
+				err = x.more(m, now)
+			}
+		}
+		return err
+	}
+	defer putBuffer(out)
+	switch {
+	case m.h2c != nil:
+		ho.startStream(out.data(), now)
+	case x.body.atOnce():
+		m.pieces[0], m.pieces[1] = out.data(), body
+		err = m.writePieces(2, x.site.ClientIdle)
+	default:
+		if err = m.write(out.data(), x.site.ClientIdle); err == nil {
+			x.from(now, 0)
+			x.startPump(m)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return x.more(m, now)
 }
 
 // lastWords returns the client's fault, if it is that which ended the connection.

@@ -21,8 +21,9 @@ type stream struct {
 
 	ready   func(fd uintptr) bool // readReady, bound once
 	readErr error
-	first   []byte // to be written by readReady before it waits
-	wrote   int    // of first
+	first   *buffer // to be written by readReady before it waits
+	unsent  *buffer // first, if not all of it could be written at once
+	wrote   int     // bytes of first
 
 	room     func(fd uintptr) bool // writeReady, bound once
 	pieces   [3][]byte             // to be written by writeReady
@@ -79,10 +80,15 @@ func (s *stream) letGo() {
 // be missed, and there is no need to look for it in vain.
 func (s *stream) readReady(fd uintptr) bool {
 	if s.first != nil {
-		n, err := ignoringEINTR(syscall.Write, int(fd), s.first)
-		whole := n == len(s.first)
-		s.wrote, s.readErr, s.first = max(n, 0), err, nil
-		return !whole
+		n, err := ignoringEINTR(syscall.Write, int(fd), s.first.data())
+		if n == s.first.w {
+			putBuffer(s.first) // no memory is held while the other end thinks
+			s.first = nil
+			return false
+		}
+		s.wrote, s.readErr = max(n, 0), err
+		s.first, s.unsent = nil, s.first
+		return true
 	}
 	b := s.in
 	if b == nil {
@@ -117,11 +123,13 @@ func ignoringEINTR(do func(int, []byte) (int, error), fd int, p []byte) (int, er
 	}
 }
 
-// ask writes b and waits for what comes then, which is appended to in. A deadline for reading must be in the future when
-// it is called. idle is how long the other end may take for each 64 KiB that it does not take at once.
-func (s *stream) ask(b []byte, idle time.Duration) error {
+// ask writes what is in b, which it gives back, and waits for what comes then, which is appended to in. A deadline for
+// reading must be in the future when it is called. idle is how long the other end may take for each 64 KiB that it does
+// not take at once.
+func (s *stream) ask(b *buffer, idle time.Duration) error {
 	if s.raw == nil {
-		if err := s.write(b, idle); err != nil {
+		defer putBuffer(b)
+		if err := s.write(b.data(), idle); err != nil {
 			return err
 		}
 		return s.fill()
@@ -129,13 +137,16 @@ func (s *stream) ask(b []byte, idle time.Duration) error {
 	s.first, s.wrote = b, 0
 	err := s.fill()
 	if s.first != nil { // the deadline came before anything was tried
-		s.first, s.readErr = nil, nil
+		s.first, s.unsent, s.readErr = nil, s.first, nil
 	}
-	switch {
-	case s.wrote == len(b):
+	if s.unsent == nil {
 		return err
-	case s.readErr == nil || s.readErr == syscall.EAGAIN:
-		if err := s.writeSlowly(b[s.wrote:], idle); err != nil {
+	}
+	rest := s.unsent
+	s.unsent = nil
+	defer putBuffer(rest)
+	if s.readErr == nil || s.readErr == syscall.EAGAIN {
+		if err := s.writeSlowly(rest.data()[s.wrote:], idle); err != nil {
 			return err
 		}
 		return s.fill()
