@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"backhand/gossip/node"
 )
@@ -16,14 +17,16 @@ type ranked struct {
 	figure float64
 }
 
-// onStack is up to how many candidates are sorted without allocating.
-const onStack = 128
+// rankings are lists to sort by, kept from one decision to the next. On the stack, one would make that of each connection
+// larger for good.
+var rankings = sync.Pool{New: func() any { return new([]ranked) }}
 
 // sortBy sorts by figure, lowest first. Candidates with equal figures keep their order, so that a byRandom before breaks
 // ties. What is no number comes last: a node may announce anything.
 func sortBy(in []*node.Member, figure func(*node.Member) float64) []*node.Member {
-	var buf [onStack]ranked
-	list := buf[:0]
+	kept := rankings.Get().(*[]ranked)
+	defer rankings.Put(kept)
+	list := (*kept)[:0]
 	for _, m := range in {
 		f := figure(m)
 		if math.IsNaN(f) {
@@ -35,6 +38,8 @@ func sortBy(in []*node.Member, figure func(*node.Member) float64) []*node.Member
 	for i := range list {
 		in[i] = list[i].member
 	}
+	clear(list) // members of a snapshot that is gone
+	*kept = list
 	return in
 }
 
