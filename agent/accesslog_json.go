@@ -15,7 +15,7 @@ import (
 // jsonLines renders one JSON object a line. Each has all keys, in this order:
 //
 //	time        when the head of the request had come
-//	client      its address as the origin sees it; "" on a Unix socket
+//	client      its address as the origin sees it; "" on a Unix socket (0.0.0.0 to the origin)
 //	method, target, proto, host, referer, user_agent
 //	            as the client sent them; target with the query; "" for none. They stand around:
 //	status      as the client saw it; 499 if it was gone before
@@ -68,7 +68,7 @@ func (j *jsonLines) log(o *proxy.Outcome) {
 
 func attrsOf(o *proxy.Outcome) [jsonAttrs]slog.Attr {
 	var client, member, problem string
-	if o.Client.IsValid() {
+	if hasAddress(o) {
 		client = o.Client.String()
 	}
 	if o.Member != nil {

@@ -14,7 +14,7 @@ import (
 //
 //	192.0.2.7 - - [21/Nov/2026:21:33:45 +0000] "GET /a?b=1 HTTP/1.1" 200 512 "-" "curl/7.88.1" www2 1 12.345 11.200 web "/a"
 //
-// The member is "-" if the request was answered here, "self" if by our own origin while that is no member. What is empty
+// The client is "-" on a Unix socket. The member is "-" if the request was answered here, "self" if by our own origin while that is no member. What is empty
 // is "-". In quotes, what is not printable ASCII is \xHH, and quotes and backslashes have a backslash before them. New
 // fields will stand at the end.
 //
@@ -31,10 +31,10 @@ type combinedLine struct {
 // render returns the line of one request. It holds until the next call.
 func (c *combinedLine) render(o *proxy.Outcome) []byte {
 	b := c.line[:0]
-	if o.Client.IsValid() {
+	if hasAddress(o) {
 		b = o.Client.AppendTo(b)
 	} else {
-		b = append(b, '-') // a request on a Unix socket
+		b = append(b, '-')
 	}
 	b = append(b, " - - ["...)
 	b = append(b, c.time(o.Start)...)
@@ -63,6 +63,9 @@ func (c *combinedLine) render(o *proxy.Outcome) []byte {
 	c.line = append(b, "\"\n"...)
 	return c.line
 }
+
+// hasAddress reports whether the client has one. Those of a Unix socket are 0.0.0.0 to the rest of the agent.
+func hasAddress(o *proxy.Outcome) bool { return o.Client.IsValid() && !o.Client.IsUnspecified() }
 
 // time returns a time as the format has it.
 func (c *combinedLine) time(t time.Time) []byte {

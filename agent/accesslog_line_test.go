@@ -68,6 +68,10 @@ func TestCombinedLine(t *testing.T) {
 			func(o *proxy.Outcome) { o.Client = netip.Addr{} },
 			strings.Replace(head, "192.0.2.7", "-", 1) + `200 512 "-" "curl/7.88.1" www2 1` + tail,
 		},
+		"a client of a Unix socket": {
+			func(o *proxy.Outcome) { o.Client = netip.IPv4Unspecified() },
+			strings.Replace(head, "192.0.2.7", "-", 1) + `200 512 "-" "curl/7.88.1" www2 1` + tail,
+		},
 		"a request that could not be read": {
 			func(o *proxy.Outcome) {
 				*o = proxy.Outcome{Start: o.Start, Client: o.Client, Status: 400, Reason: "malformed"}

@@ -246,7 +246,9 @@ func (a *Agent) leave(g *group) {
 	if err := a.handler.Drain(drain); err != nil {
 		a.log.Warn("requests were cut off, since they took longer than proxy.drain", "requests", a.handler.InFlight(),
 			"drain", cfg.Proxy.Drain)
+		return
 	}
+	a.log.Info("left; no request was cut off")
 }
 
 // cutOff waits for the handlers of requests that were cut off. They end at once, unless something holds them that should not.
@@ -299,7 +301,11 @@ func (a *Agent) announceStart() {
 		a.log.Warn(w)
 	}
 	for _, s := range a.servers {
-		a.log.Info("listening", "address", s.conf.String(), "passed", s.passed)
+		from := "opened"
+		if s.passed {
+			from = "passed by systemd"
+		}
+		a.log.Info("listening", "address", s.conf.String(), "socket", from)
 	}
 	a.log.Info("running", "cluster", cfg.Cluster, "node", cfg.Node.Name, "id", a.state.id.Short(), "version", a.opt.Version)
 }

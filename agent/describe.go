@@ -100,8 +100,11 @@ func (t *trouble) note(log *slog.Logger, what string, err error) {
 	if err != nil {
 		text = err.Error()
 	}
-	if text != "" && t.last == "" {
+	switch {
+	case text != "" && t.last == "":
 		log.Warn(what, "err", err)
+	case text == "" && t.last != "":
+		log.Info("well again", "after", what)
 	}
 	t.last = text
 }

@@ -250,8 +250,11 @@ func (a *Agent) listeners() []status.Listener {
 		out = append(out, status.Listener{
 			Name: s.name, Open: n.Open, Accepted: n.Accepted, Handshake: n.BadTLS,
 			Refused: []status.Count{
-				{Name: "total", N: n.RefusedConns}, {Name: "address", N: n.RefusedPerAddr}, {Name: "proxy", N: n.BadProxy},
-				{Name: "accept", N: n.AcceptErrors}, {Name: "panic", N: n.Panics},
+				{Name: "total", N: n.RefusedConns},
+				{Name: "address", N: n.RefusedPerAddr},
+				{Name: "proxy", N: n.BadProxy},
+				{Name: "accept", N: n.AcceptErrors},
+				{Name: "panic", N: n.Panics},
 			},
 		})
 	}

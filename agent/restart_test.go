@@ -154,7 +154,7 @@ func TestRestartUnderActivationLosesNothing(t *testing.T) {
 	l.more(t, 200)
 	for range 3 {
 		a.end(p)
-		if text := p.Output(); !strings.Contains(text, "passed=true") {
+		if text := p.Output(); !strings.Contains(text, `socket="passed by systemd"`) {
 			t.Fatalf("it did not take the socket:\n%s", text)
 		}
 		p = launch()
@@ -176,7 +176,7 @@ func TestStartBySystemdSocketActivate(t *testing.T) {
 		l.more(t, 200)
 		l.end(t)
 		a.end(p)
-		if text := p.Output(); !strings.Contains(text, "passed=true") {
+		if text := p.Output(); !strings.Contains(text, `socket="passed by systemd"`) {
 			t.Fatalf("it did not take the socket:\n%s", text)
 		}
 	}

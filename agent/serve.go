@@ -24,6 +24,7 @@ type serve struct {
 	origin *sampler.Origin
 	meter  *node.Meter
 	said   trouble            // about the origin's status page
+	down   trouble            // with the origin itself
 	stop   context.CancelFunc // ends the probes; nil while none run
 }
 
@@ -95,10 +96,10 @@ func serveOf(serves []*serve, farm string) *serve {
 
 // service returns what is announced of the farm.
 func (s *serve) service(now time.Time, log *slog.Logger) node.Service {
-	s.said.note(log, "status_url cannot be read; how many workers are busy is not known", s.origin.StatusError())
 	svc := node.Service{Farm: s.cfg.Farm, Workers: s.cfg.Workers}
 	s.meter.Read(&svc, now)
 	svc.Ready, svc.Why = s.origin.Ready()
+	s.tell(&svc, log)
 	svc.Busy = svc.InFlight
 	if busy, workers, ok := s.origin.Busy(); ok {
 		svc.Busy = busy
@@ -107,6 +108,19 @@ func (s *serve) service(now time.Time, log *slog.Logger) node.Service {
 		}
 	}
 	return svc
+}
+
+// tell logs when the origin, or its status page, goes down or is back.
+func (s *serve) tell(svc *node.Service, log *slog.Logger) {
+	log = log.With("farm", s.cfg.Farm)
+	const down = "the origin is down"
+	switch {
+	case svc.Ready:
+		s.down.note(log, down, nil)
+		s.said.note(log, "status_url cannot be read; how many workers are busy is not known", s.origin.StatusError())
+	case svc.Why != sampler.NotChecked: // and nobody asks for its page
+		s.down.note(log, down, errors.New(svc.Why))
+	}
 }
 
 // originOf returns the origin as the proxy sees it.

@@ -15,14 +15,9 @@ import (
 // as long as few requests are sent again: else, when all is slow, the members would get the more to do the less they get
 // done.
 func (x *exchange) attempts() error {
-	sc := x.h.scratch(&asked{
-		method: x.out.Method, host: x.host, path: x.path, query: x.query, client: x.client.Client,
-		fields: requestFields{section: &x.req.Section, query: x.query},
-	})
-	defer x.h.release(sc)
 	var last error
 	for {
-		d, err := x.next(sc, last)
+		d, err := x.next(last)
 		if err != nil {
 			return err
 		}
@@ -30,16 +25,17 @@ func (x *exchange) attempts() error {
 			if last = x.handOver(&d); last == nil && !x.worthAnother() {
 				return nil
 			}
-			sc.note(&d)
+			x.note(&d)
 			if last != nil {
 				break
 			}
 			// Who else is there is found out before the response is thrown away.
-			if d, err = x.next(sc, errRetryStatus); err != nil {
+			before := x.out
+			if d, err = x.next(errRetryStatus); err != nil || !x.countAgain() {
+				x.out = before
 				return nil
 			}
 			x.ho.discard()
-			x.countAgain()
 		}
 		if !x.mayGoOn(last) {
 			return last
@@ -48,11 +44,11 @@ func (x *exchange) attempts() error {
 }
 
 // note remembers who was asked.
-func (sc *scratch) note(d *decision) {
+func (x *exchange) note(d *decision) {
 	if d.member != nil {
-		sc.tried = append(sc.tried, d.member)
+		x.tried = append(x.tried, d.member)
 	}
-	sc.ownTried = sc.ownTried || d.origin != nil
+	x.ownTried = x.ownTried || d.origin != nil
 }
 
 // mayGoOn reports whether another member may be asked after that failure.
@@ -72,32 +68,29 @@ var errRetryStatus = errors.New("the route names this status in retry_on")
 
 // worthAnother reports whether the response is one upon which another member is to be asked, and may be.
 func (x *exchange) worthAnother() bool {
-	return x.route != nil && x.hop == nil && slices.Contains(x.route.RetryOn, x.res.Status) && x.mayRepeat() && x.budget()
+	return x.route != nil && x.hop == nil && slices.Contains(x.route.RetryOn, x.res.Status) && x.mayRepeat()
 }
 
 // mayRepeat reports whether the request may run once more (RFC 9110, section 9.2.2), and can.
 func (x *exchange) mayRepeat() bool { return x.req.MethodID.Idempotent() && x.body.whole() }
 
-// budget reports whether a request more may be sent again: at most 3, or 20 % of those under way if that is more.
-func (x *exchange) budget() bool {
-	return x.again || x.h.again.Load() < max(3, x.h.inFlight.n.Load()/5)
-}
+// budget is how many requests may be sent again at once: 3, or 20 % of those under way if that is more.
+func (h *Handler) budget() int64 { return max(3, h.inFlight.n.Load()/5) }
 
 // countAgain counts the request among those that are sent again, if the budget allows it.
 func (x *exchange) countAgain() bool {
-	if !x.budget() {
-		return false
-	}
 	if !x.again {
-		x.again = true
-		x.h.again.Add(1)
+		x.again = x.h.again.Add(1) <= x.h.budget()
+		if !x.again {
+			x.h.again.Add(-1)
+		}
 	}
-	return true
+	return x.again
 }
 
 // next returns who is asked next, or the problem with which the request ends. last is why the one before did not take
 // it.
-func (x *exchange) next(sc *scratch, last error) (decision, error) {
+func (x *exchange) next(last error) (decision, error) {
 	switch {
 	case x.hop != nil:
 		return x.nextOnHop(last)
@@ -106,7 +99,7 @@ func (x *exchange) next(sc *scratch, last error) (decision, error) {
 	case x.route == nil, x.out.Attempts >= x.site.Tries, x.out.Refusals >= x.site.Tries:
 		return decision{}, last
 	}
-	d := x.site.choose(x.route, x.h.cfg.Snapshot(), x.h.cfg.Now(), sc, (*candidacy.Chain).Select)
+	d := x.decide()
 	if d.action != chose {
 		x.out.Empty = string(d.action)
 	}
@@ -121,6 +114,17 @@ func (x *exchange) next(sc *scratch, last error) (decision, error) {
 		return d, because(redirected, nil)
 	}
 	return d, nil
+}
+
+// decide chooses among those who were not asked yet. What it needs for that is given back before anybody is waited for.
+func (x *exchange) decide() decision {
+	sc := x.h.scratch(&asked{
+		method: x.out.Method, host: x.host, path: x.path, query: x.query, client: x.client.Client,
+		fields: requestFields{section: &x.req.Section, query: x.query},
+	})
+	defer x.h.release(sc)
+	sc.tried, sc.ownTried = append(sc.tried, x.tried...), x.ownTried
+	return x.site.choose(x.route, x.h.cfg.Snapshot(), x.h.cfg.Now(), sc, (*candidacy.Chain).Select)
 }
 
 // redirect returns where the client itself is to go.

@@ -84,8 +84,8 @@ const firstGrace = time.Second
 
 // await waits for the first bytes of a request, and reports whether they came.
 func (c *conn) await() bool {
-	c.t.idle.Store(true)
-	defer c.t.idle.Store(false)
+	c.t.idle.Store(isIdle)
+	defer c.t.busy()
 	now := time.Now()
 	until := now.Add(c.s.h.site.Load().KeepAlive)
 	if c.first {
@@ -139,6 +139,7 @@ type answerState struct {
 func (f *h1Front) begin(c *conn, x *exchange) {
 	f.c, f.x, f.answer, f.refused = c, x, answerState{}, false
 	f.body.reset()
+	c.endBy = time.Time{} // that of the request before
 }
 
 // readHead reads the request's head.
@@ -309,6 +310,17 @@ const (
 var errAborted = errors.New("the connection was given up")
 
 var _ front = (*h1Front)(nil)
+
+// toldClient returns the problem that an error is with which a front sent something to its client, or nil.
+func toldClient(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*problem](err); ok {
+		return err
+	}
+	return clientError(err)
+}
 
 // clientError returns why a client could not be read from or written to.
 func clientError(err error) error {

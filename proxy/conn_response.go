@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -158,11 +159,16 @@ func (f *h1Front) finish(trailers []h1.Field) error {
 	return f.flush()
 }
 
-// abort closes the connection before the response's end. Where closing is the end, the client is sent a reset.
+// abort closes the connection before the response's end. Where closing is the end, the client is sent a reset, and none
+// of TLS's own signs of an end.
 func (f *h1Front) abort() {
 	_ = f.flush()
-	if f.answer.cut && f.c.tcp != nil {
-		_ = f.c.tcp.SetLinger(0)
+	if f.answer.cut {
+		socket := f.c.t.socket
+		if tcp, ok := socket.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0)
+		}
+		_ = socket.Close()
 	}
 	f.answer.broken = true
 }

@@ -3,9 +3,9 @@ package proxy
 import (
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // tracked is a connection of a server, from when it is accepted until nobody serves it any more. But for the atomic
@@ -16,8 +16,8 @@ type tracked struct {
 	client netip.AddrPort // who is at the other end, or who the PROXY header says that is; 0.0.0.0 of a Unix socket
 	local  netip.AddrPort // to which the client connected, by the PROXY header where there is one
 
-	idle     atomic.Bool // it waits for a request of which nothing has come: Shutdown may interrupt its reading
-	upgraded atomic.Bool // it is a tunnel: Shutdown does not wait for it
+	idle     atomic.Int32 // isBusy, or whether Shutdown may interrupt its reading
+	upgraded atomic.Bool  // it is a tunnel: Shutdown does not wait for it
 	http     atomic.Pointer[netHTTP]
 
 	a       arrival    // of its requests, in HTTP/1
@@ -32,12 +32,27 @@ func (t *tracked) goAway() {
 	}
 }
 
+// The values of tracked.idle.
+const (
+	isBusy        = iota
+	isIdle        // it waits for a request of which nothing has come
+	isInterrupted // the same, and its reading is being interrupted right now
+)
+
 // endIdle ends the connection if nobody asks for anything on it, and tells the client otherwise.
 func (t *tracked) endIdle() {
-	if t.idle.Load() {
-		_ = t.socket.SetReadDeadline(time.Unix(1, 0))
+	if t.idle.CompareAndSwap(isIdle, isInterrupted) {
+		_ = t.socket.SetReadDeadline(longAgo)
+		t.idle.Store(isIdle)
 	}
 	t.goAway()
+}
+
+// busy says that a request has begun: from when it returns on, endIdle does not touch the socket.
+func (t *tracked) busy() {
+	for !t.idle.CompareAndSwap(isIdle, isBusy) {
+		runtime.Gosched() // it is interrupted; that takes an instant
+	}
 }
 
 // stays reports whether Shutdown need not wait for it.

@@ -2,10 +2,10 @@
 //
 // A connection comes in by
 //
-//	server.go, conns.go       Server: accepting, limits, Shutdown
+//	server.go, conns.go         Server: accepting, limits, Shutdown
 //	incoming.go, proxyproto.go  what comes before HTTP: the PROXY protocol, TLS
-//	conn*.go                  a client that speaks HTTP/1: our own engine, on the codec of package h1
-//	nethttp*.go               HTTP/2, and our own pages: net/http
+//	conn*.go                    a client that speaks HTTP/1: our own engine, on the codec of package h1
+//	nethttp*.go                 HTTP/2, and our own pages: net/http
 //
 // Both are a front (front.go), and hand each request to an exchange, which goes through these files, in this order:
 //
@@ -22,11 +22,14 @@
 //
 // One goroutine does all that, and waits as wait.go says; a second one runs while a long body is sent, while a client is
 // watched that waits for long, and in tunnels. Connections to members come from pools (pools.go, pool.go), and are dialled
-// by dialer.go; h2c.go is for members that speak HTTP/2 only. stream.go is how a connection is read and written without
-// a buffer while it waits, and with as few system calls as can be.
+// by dialer.go and kept by memberconn.go; h2c*.go is for members that speak HTTP/2 only. stream.go is how a connection is
+// read and written without a buffer (buffer.go) while it waits, and with as few system calls as can be; patience.go cuts
+// off who takes too little. What differs between systems ends in _linux.go and _other.go.
 //
-// What is said to whom is in head.go, forwarded.go (X-Forwarded-*, Forwarded), via.go and fields.go; the sentences that
-// clients read are one table in errors.go.
+// What is said to whom is in head.go, forwarded.go and rfc7239.go (X-Forwarded-*, Forwarded), via.go and fields.go; the
+// sentences that clients read are one table in errors.go. The whole is put together in proxy.go, and what a reload
+// replaces of it is a Site (site.go) with its Origins (origin.go); drain.go counts the requests under way, doubts.go the
+// nodes that do not believe us, and explain.go asks where a request would go.
 //
 // # Decisions where the design is silent
 //
@@ -78,5 +81,14 @@
 //   - Fields whose names differ from ours only by underscores are removed with them, since CGI cannot tell them apart.
 //   - Idle connections to origins and physicals are kept for 4 s, less than the 5 s of Apache's default
 //     KeepAliveTimeout, so that hardly a request meets a connection that is just being closed.
+//   - To a member at h2c:// nothing is sent before its SETTINGS are there: until then it counts as one that could not be
+//     connected to, so that one that hangs, or speaks another protocol, costs no request that must not run twice.
+//   - What it resets with REFUSED_STREAM, or leaves behind with GOAWAY, it has not touched: the request goes to it again,
+//     whatever the method, three times in all; then it counts as a refusal. Any other reset is judged like a connection
+//     that was closed.
+//   - A connection in HTTP/2 on which a head did not come in time is given to no request any more: it may be dead.
+//   - If the client takes trailers (TE), or such are announced, the response of an h2c:// member is sent in chunks in
+//     HTTP/1.1, even if its length is known: trailers are only there.
+//   - To a member at h2c:// Upgrade is not passed on; it sees a plain request (RFC 9113, section 8.6).
 //   - The status page is not among the requests that Drain waits for: it may stay open for ever.
 package proxy

@@ -124,6 +124,9 @@ type problem struct {
 
 // Error is for the log: it may name addresses.
 func (p *problem) Error() string {
+	if same, ok := p.cause.(*problem); ok && same.reason == p.reason {
+		return same.Error() // once is enough
+	}
 	if p.cause != nil {
 		return answers[p.reason].name + ": " + p.cause.Error()
 	}
@@ -190,7 +193,7 @@ func (x *exchange) answer(err error) {
 	if sent == nil {
 		sent = x.f.finish(nil)
 	}
-	if sent != nil && x.out.Err == nil {
+	if sent = toldClient(sent); sent != nil && x.out.Err == nil {
 		x.reason, x.out.Err = reasonOf(sent), sent
 	}
 }

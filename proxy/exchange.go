@@ -4,6 +4,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"backhand/gossip/node"
 	"backhand/proxy/h1"
 )
 
@@ -29,6 +30,7 @@ type perRequest struct {
 	path  string // path as normalReading has it
 	host  string // as it came
 
+	over     bool // it has come to its end
 	isStatus bool
 	counted  bool // as under way
 	again    bool // counted as handed over again
@@ -43,6 +45,9 @@ type perRequest struct {
 	upgraded bool
 	location string // where a redirect leads
 
+	tried    []*node.Member // who was asked
+	ownTried bool           // our own origin was asked
+
 	resOptions []byte // what the response's Connection field says, if trailers may come
 
 	waits
@@ -56,16 +61,33 @@ func (h *Handler) newExchange() *exchange {
 	return x
 }
 
-// release forgets the request.
+// release forgets the request. It is called after a mistake of ours, too.
 func (x *exchange) release() {
+	if x.f != nil && !x.over {
+		x.giveUp()
+		return
+	}
 	x.req.Reset()
 	x.res.Reset()
 	h := x.h
 	x.body.release()
 	x.h1.body.reset()
+	x.h1.c = nil
 	x.ho.forget()
 	x.perRequest = perRequest{}
 	h.exchanges.Put(x)
+}
+
+// giveUp ends an exchange that a mistake of ours has broken off, so that nothing stays counted and no connection open. It
+// is not used again: nobody knows who still holds what of it.
+func (x *exchange) giveUp() {
+	defer x.uncount()
+	x.waits.end()
+	x.body.stop()
+	if x.ho.x != nil {
+		x.ho.drop()
+		x.ho.end(node.GaveUp, false)
+	}
 }
 
 // text returns bytes of a head as a string, without a copy. It holds as long as they do: until release.
@@ -207,7 +229,7 @@ func (x *exchange) findRoute() error {
 func (x *exchange) servePage() bool {
 	x.reason = statusPage
 	status, bytes, ok := x.f.page(x.site.Status)
-	x.status, x.sent = status, bytes
+	x.status, x.sent, x.over = status, bytes, !ok
 	return ok
 }
 
@@ -260,10 +282,18 @@ func (x *exchange) end() {
 	if x.h.cfg.Done != nil {
 		x.h.cfg.Done(o)
 	}
+	x.over = true
+	x.uncount()
+}
+
+// uncount counts the request as under way no more.
+func (x *exchange) uncount() {
 	if x.again {
+		x.again = false
 		x.h.again.Add(-1)
 	}
 	if x.counted {
+		x.counted = false
 		x.h.inFlight.end() // last, so that Drain returns after the last Done
 	}
 }

@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -126,11 +128,12 @@ func (p *pool) dialH2C(ctx context.Context, s *poolSettings, hdr []byte) (*h2cCo
 	if err != nil {
 		return nil, err
 	}
+	settled := newSettling(nc)
 	stop := context.AfterFunc(limited, func() { _ = nc.Close() })
 	defer stop()
 	// It is the Transport of this connection alone, since what it says of idle ones belongs to the pool.
 	t := &http.Transport{
-		DialContext:            func(context.Context, string, string) (net.Conn, error) { return nc, nil },
+		DialContext:            func(context.Context, string, string) (net.Conn, error) { return settled, nil },
 		DisableCompression:     true,
 		IdleConnTimeout:        s.idle,
 		MaxResponseHeaderBytes: h2cHead,
@@ -142,12 +145,76 @@ func (p *pool) dialH2C(ctx context.Context, s *poolSettings, hdr []byte) (*h2cCo
 	}
 	t.Protocols.SetUnencryptedHTTP2(true)
 	cc, err := t.NewClientConn(limited, "http", p.addr)
-	if err != nil {
-		_ = nc.Close()
-		return nil, err
+	if err == nil {
+		if err = settled.wait(limited); err == nil {
+			return &h2cConn{ClientConn: cc}, nil
+		}
+		_ = cc.Close()
 	}
-	return &h2cConn{ClientConn: cc}, nil
+	_ = nc.Close()
+	return nil, fmt.Errorf("HTTP/2 with %s: %w", p.addr, err)
 }
+
+// settling is a connection that notes when the member's SETTINGS are known, with which it must begin (RFC 9113, section
+// 3.4). Until then nobody knows how many streams it takes, or whether it speaks HTTP/2 at all; so no request is sent
+// before.
+type settling struct {
+	net.Conn
+	head  [9]byte // of the first frame
+	got   int     // bytes that were read
+	known atomic.Bool
+	once  sync.Once
+	done  chan struct{} // closed when they are known, or never will be
+}
+
+func newSettling(nc net.Conn) *settling { return &settling{Conn: nc, done: make(chan struct{})} }
+
+// Read is called again when net/http has looked at all that it got before.
+func (s *settling) Read(p []byte) (int, error) {
+	if s.known.Load() {
+		return s.Conn.Read(p)
+	}
+	const settings = 4
+	whole := len(s.head) + int(s.head[0])<<16 + int(s.head[1])<<8 + int(s.head[2])
+	if s.got >= whole && s.head[3] == settings {
+		s.known.Store(true)
+		s.end()
+		return s.Conn.Read(p)
+	}
+	n, err := s.Conn.Read(p)
+	if s.got < len(s.head) {
+		copy(s.head[s.got:], p[:n])
+	}
+	if s.got += n; err != nil {
+		s.end()
+	}
+	return n, err
+}
+
+// Close closes the connection.
+func (s *settling) Close() error {
+	s.end()
+	return s.Conn.Close()
+}
+
+func (s *settling) end() { s.once.Do(func() { close(s.done) }) }
+
+// wait returns when the SETTINGS are known, or why they are not.
+func (s *settling) wait(ctx context.Context) error {
+	select {
+	case <-s.done:
+	case <-ctx.Done():
+	}
+	switch {
+	case s.known.Load():
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return errNoHTTP2
+}
+
+var errNoHTTP2 = errors.New("it does not begin with SETTINGS: write its address with http:// if it speaks HTTP/1.1")
 
 // stream returns a stream if there is room for another one, else nil.
 func (c *h2cConn) stream() *h2cStream {

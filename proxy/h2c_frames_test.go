@@ -325,8 +325,10 @@ func TestH2CGivenUpStreamsHarmNobody(t *testing.T) {
 			if stream == 1 {
 				m.head(stream, false, ":status", "200")
 				_ = m.WriteData(stream, false, make([]byte, 10<<10))
-				time.AfterFunc(5*time.Second, func() { _ = m.WriteData(stream, true, make([]byte, 10<<10)) })
 				return
+			}
+			if stream == 5 {
+				_ = m.WriteData(1, true, make([]byte, 10<<10))
 			}
 			m.fine(stream)
 		})

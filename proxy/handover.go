@@ -26,6 +26,7 @@ type attempt struct {
 	dest    destination
 	reach   *Reach
 	start   time.Time
+	asked   time.Time // when there was a connection
 	ended   bool
 
 	answered time.Time // when the head of the response was there
@@ -39,6 +40,7 @@ type attempt struct {
 func (x *exchange) newHandover(d *decision) *handover {
 	ho := &x.ho
 	ho.forget()
+	x.res.Reset() // the one before may have sent a part of a head, in a buffer that is used again
 	ho.x, ho.member, ho.origin, ho.start = x, d.member, d.origin, x.h.cfg.Now()
 	// What came over a hop was counted by the agent that chose us.
 	if d.member != nil && x.hop == nil {
@@ -137,7 +139,7 @@ func (ho *handover) connect(p *pool, fresh bool) error {
 				p.drop(m)
 				continue
 			}
-			ho.m = m
+			ho.m, ho.asked = m, ho.start
 			return nil
 		}
 	}
@@ -162,7 +164,7 @@ func (ho *handover) connect(p *pool, fresh bool) error {
 		p.drop(m)
 		return ho.connect(p, true)
 	}
-	ho.m = m
+	ho.m, ho.asked = m, x.h.cfg.Now()
 	return err
 }
 
@@ -203,7 +205,7 @@ func (ho *handover) talk() error {
 	out := getBuffer(0)
 	head := x.appendHead(out.b[:0], ho)
 	out.b, out.w = head[:cap(head)], len(head)
-	now := ho.start
+	now := ho.asked
 	x.from(now, x.site.ResponseHead)
 	x.lookAt = now.Add(watchAfter)
 	ho.waiting = true
@@ -329,7 +331,7 @@ func (ho *handover) inform() error {
 		}
 		x.body.asked = true
 	}
-	return x.f.inform(&x.res)
+	return toldClient(x.f.inform(&x.res))
 }
 
 func (ho *handover) begin() {

@@ -69,7 +69,7 @@ func (s *Server) toNetHTTP(t *tracked, early []byte) {
 		n.conn = newServed(nc, bytes.Clone(early), t.client)
 		nc = n.conn
 	}
-	t.idle.Store(false)
+	t.idle.Store(isBusy)
 	_ = nc.SetDeadline(time.Time{})
 	n.ln = &oneConn{addr: nc.LocalAddr(), conn: make(chan net.Conn, 1), done: make(chan struct{})}
 	n.ln.conn <- nc

@@ -137,6 +137,7 @@ func (f *httpFront) inform(res *h1.Response) error {
 	}
 	h := f.w.Header()
 	passFields(h, res)
+	h["Content-Length"] = []string{"0"} // is not sent, but has net/http write a copy: it does so later if the client goes
 	f.renew()
 	f.w.WriteHeader(res.Status)
 	clear(h)

@@ -31,7 +31,7 @@ type Reach struct {
 	// ProxyProtocol is the version of the header that a connection begins with, to tell the member who the client is: 1
 	// or 2; 0: none. Such a connection serves one client's connection only.
 	ProxyProtocol int
-	Conns         int           // connections to one member at once. Default 1024
+	Conns         int           // connections to one member at once; over h2c, requests. Default 1024
 	Queue         time.Duration // for which a request waits until one is free. Default 1 s
 	Idle          time.Duration // for which an unused connection is kept. Default 4 s, to other agents 30 s
 }

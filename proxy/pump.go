@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"fmt"
 	"io"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -18,8 +20,9 @@ type pump struct {
 	ended   atomic.Bool   // nothing of the body is touched any more
 	done    chan struct{} // closed at the very end
 
-	seen bool  // the exchange has noted its end
-	err  error // of sending to the member
+	seen    bool  // the exchange has noted its end
+	err     error // of sending to the member
+	mistake any   // of ours, with which it ended
 }
 
 // waitForContinue is how long a member may think about Expect: 100-continue. Then what the client sends is passed on all
@@ -51,6 +54,7 @@ func (b *requestBody) look(now time.Time) error {
 		return nil
 	}
 	p.seen = true
+	p.blame()
 	if b.x.ho.waiting {
 		b.x.from(now, b.x.site.ResponseHead)
 	}
@@ -67,6 +71,7 @@ func (b *requestBody) stop() (sent bool) {
 	b.pump = nil
 	if p.ended.Load() {
 		<-p.done
+		p.blame()
 		return p.err == nil && b.err == io.EOF
 	}
 	p.stopped.Store(true)
@@ -91,9 +96,22 @@ func (p *pump) goOn() {
 
 func (p *pump) run(hold <-chan struct{}) {
 	defer close(p.done)
+	defer func() {
+		if r := recover(); r != nil {
+			p.mistake = fmt.Sprintf("%v, while a body was sent: %s", r, debug.Stack())
+		}
+		p.ended.Store(true)
+		p.x.alarm.ring() // the exchange waits without a time-out until then
+	}()
 	p.err = p.work(hold)
-	p.ended.Store(true)
-	p.x.alarm.ring() // the exchange waits without a time-out until then
+}
+
+// blame lets a mistake of ours go on in the goroutine of the exchange, where it ends one connection and not all.
+func (p *pump) blame() {
+	if m := p.mistake; m != nil {
+		p.mistake = nil
+		panic(m)
+	}
 }
 
 func (p *pump) work(hold <-chan struct{}) error {

@@ -47,6 +47,7 @@ var noReason = []byte{}
 // told counts how the response ended.
 func (x *exchange) told(err error) {
 	ho := &x.ho
+	err = toldClient(err)
 	switch {
 	case err == nil:
 		result := node.Completed

@@ -99,7 +99,7 @@ func TestRetryOnWithNobodyLeft(t *testing.T) {
 			r.RetryOn, r.Chain = []int{503}, l.chain("order p")
 		})
 		got, o := l.get("/"), l.outcome()
-		if got.StatusCode != 503 || got.body != "p is busy" || o.Err != nil || o.Reason != "" || o.Member.Name != "p" {
+		if got.StatusCode != 503 || got.body != "p is busy" || o.Err != nil || o.Reason != "" || o.Member.Name != "p" || o.Empty != "" {
 			t.Errorf("%d %q; outcome %q, %v", got.StatusCode, got.body, o.Reason, o.Err)
 		}
 	})
@@ -243,12 +243,11 @@ func TestReusedConnectionEndsWhileABodyIsStreamed(t *testing.T) {
 				l.addPhysical("web", "p", "http://127.0.0.1:8080")
 				var asked atomic.Int64
 				l.rawMember("127.0.0.1:8080", func(n int, c net.Conn, r *bufio.Reader) {
-					req, err := http.ReadRequest(r)
-					if err != nil {
+					if _, err := http.ReadRequest(r); err != nil {
 						return
 					}
 					_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-					if req, err = http.ReadRequest(r); err == nil {
+					if req, err := http.ReadRequest(r); err == nil {
 						asked.Add(1)
 						_, _ = io.CopyN(io.Discard, req.Body, int64(reads))
 					}

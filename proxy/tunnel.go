@@ -15,6 +15,7 @@ func (x *exchange) switchProtocols() {
 	f, ok := x.f.(*h1Front)
 	if !ok || ho.upgrade == "" || !equalFold(x.res.Upgrade, ho.upgrade) {
 		err := becausef(notHTTP, "%s switches to %q, where %q was asked for", ho.dest.addr, x.res.Upgrade, ho.upgrade)
+		x.body.stop() // it may be a request with a body
 		ho.drop()
 		ho.fail(notHTTP)
 		x.fail(err)

@@ -22,7 +22,10 @@ func addressLists() []string { return []string{"X-Forwarded-For", "X-Real-Ip"} }
 // cannot be understood, so that nobody knows who asks.
 func asking(r *http.Request) ([]netip.Addr, error) {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
+	switch {
+	case err != nil && (r.RemoteAddr == "" || r.RemoteAddr[0] == '@' || r.RemoteAddr[0] == '/'):
+		return nil, errors.New("the connection is one of a Unix socket, whose clients have no address; ask over TCP")
+	case err != nil:
 		return nil, fmt.Errorf("the connection's own address is %q", r.RemoteAddr)
 	}
 	all := []netip.Addr{peer.Addr().Unmap().WithZone("")}

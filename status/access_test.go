@@ -138,3 +138,12 @@ func contains(all []netip.Addr, a netip.Addr) bool {
 	}
 	return false
 }
+
+func TestUnixSocketsAreToldThatTheyHaveNoAddress(t *testing.T) {
+	for _, peer := range []string{"@", "", "/run/client.sock"} {
+		_, err := asking(&http.Request{RemoteAddr: peer})
+		if err == nil || !strings.Contains(err.Error(), "Unix socket") {
+			t.Errorf("%q: %v", peer, err)
+		}
+	}
+}

@@ -71,9 +71,10 @@ func newClusterCollector(src Source, now func() time.Time) *clusterCollector {
 		lost: d("backhand_access_log_lost_total", "Lines of the access log that could not be written."),
 		open: d("backhand_connections", "Connections of clients and other agents that are open, by listener.", "listener"),
 		accepted: d("backhand_connections_accepted_total",
-			"Connections that were served, since the listener was opened.", "listener"),
+			"Connections that came in since the listener was opened, those that were refused included.", "listener"),
 		closed: d("backhand_connections_refused_total",
-			"Connections that were closed at once, since the listener was opened, by reason.", "listener", "reason"),
+			"Connections that were closed at once, since the listener was opened, by reason: total and address are listen.connections "+
+				"and connections_per_address; proxy is no valid PROXY header; accept is that none could be opened; panic is a mistake of ours.", "listener", "reason"),
 		handshakes: d("backhand_tls_handshake_errors_total",
 			"Connections whose TLS handshake did not succeed, since the listener was opened.", "listener"),
 		build: d("backhand_build_info", "1; the labels say which build runs.", "version", "build", "goversion"),

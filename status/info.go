@@ -56,7 +56,7 @@ type Route struct {
 type Listener struct {
 	Name      string  // its address, as the file has it
 	Open      int     // connections that are there now
-	Accepted  uint64  // that were served
+	Accepted  uint64  // those that were refused included
 	Refused   []Count // that were closed at once, by reason
 	Handshake uint64  // whose TLS handshake did not succeed
 }

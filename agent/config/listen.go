@@ -148,9 +148,9 @@ func (p *parser) checkUnix(l *listener) bool {
 			return false
 		}
 	}
-	if l.conf.ConnectionsPerAddress > 0 {
-		p.odd(l.section.lineOf("connections_per_address"),
-			"listen.connections_per_address does nothing at a Unix socket, whose clients have no address: leave it away")
+	if l.conf.ConnectionsPerAddress > 0 && len(l.conf.ProxyProtocol) == 0 {
+		p.odd(l.section.lineOf("connections_per_address"), "listen.connections_per_address does nothing at a Unix socket, "+
+			"whose clients have no address: leave it away, or have proxy_protocol say who they are")
 	}
 	return true
 }
@@ -160,6 +160,13 @@ func (p *parser) checkTCP(l *listener) bool {
 	line := l.section.lineOf("address")
 	var err error
 	if l.host, l.port, err = addrPort(l.text); err != nil {
+		_, noPort := portOf(l.text)
+		switch {
+		case noPort == nil:
+			err = fmt.Errorf(`%q has no colon: write ":%s" for all addresses of this host`, l.text, l.text)
+		case path.IsAbs(l.text):
+			err = fmt.Errorf("%q is a path: write %q for a Unix socket", l.text, unixPrefix+l.text)
+		}
 		p.wrong(line, "listen.address: %v", err)
 		return false
 	}

@@ -116,7 +116,24 @@ mode = 660`,
 				"7: listen.connections_per_address is -1: write a number from 0 to 10000000",
 				"8: listen.mode is for Unix sockets: leave it away",
 				`11: listen.mode is "0888": write permissions as chmod takes them, from "0" to "0777"`,
-				`14: listen.mode is a number: write a string, such as "660"`,
+				`14: listen.mode is a number: write a string, such as "0660"`,
+			},
+		},
+		{
+			"a number or a path for an address, a table for a list", `[[listen]]
+address = '80'
+[[listen]]
+address = '/run/http.sock'
+[[listen]]
+address = '99999'
+[[listen]]
+address = ':81'
+certificates = { cert = '/c/good.pem', key = '/c/good.key' }`,
+			[]string{
+				`3: listen.address: "80" has no colon: write ":80" for all addresses of this host`,
+				`5: listen.address: "/run/http.sock" is a path: write "unix:/run/http.sock" for a Unix socket`,
+				`7: listen.address: "99999" is not an address: write address:port, such as "10.58.4.1:80" or "[fd00::1]:80"`,
+				"10: listen.certificates may be there several times: write [[listen.certificates]], or [ { ... } ] in one line",
 			},
 		},
 		{
@@ -125,7 +142,7 @@ mode = 660`,
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if d := cmp.Diff(row.want, found(t, "cluster = 'web'\n"+row.text, host("10.58.4.1/24"))); d != "" {
+			if d := cmp.Diff(row.want, found(t, "cluster = 'web'\n"+row.text, withFiles(t, host("10.58.4.1/24")))); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 		})
@@ -160,7 +177,11 @@ func TestWarningsOfListeners(t *testing.T) {
 		},
 		{
 			"addresses are counted where there are none", "cluster = 'web'\n[[listen]]\naddress = 'unix:/a'\nconnections_per_address = 5",
-			[]string{"f:4: listen.connections_per_address does nothing at a Unix socket, whose clients have no address: leave it away"},
+			[]string{"f:4: listen.connections_per_address does nothing at a Unix socket, whose clients have no address: leave it away, or have proxy_protocol say who they are"},
+		},
+		{
+			"addresses are counted that a PROXY header names",
+			"cluster = 'web'\n[[listen]]\naddress = 'unix:/a'\nconnections_per_address = 5\nproxy_protocol = ['0.0.0.0']", nil,
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -271,7 +292,7 @@ farm = 'a'
 origin = 'h2://a'
 send_proxy = 2
 connections = 0
-queue = '0s'
+queue = 0
 idle = '2h'
 [[farm]]
 name = 'b'
@@ -300,15 +321,15 @@ retry_on = 503
 		`12: proxy.upgrade: "x/": write the name of a protocol, such as "websocket"`,
 		`13: proxy.client_head is true or false: write a duration, such as "10s"`,
 		`16: serve.origin is "h2://a", and only http, https, h2c is spoken there: write one such as "http://127.0.0.1:8080"`,
-		`17: serve.send_proxy is a number: write a string, such as "2"`,
+		`17: serve.send_proxy is a number: write a string, such as "v2"`,
 		`18: serve.connections is 0: write a number from 1 to 1000000`,
-		`19: serve.queue is 0s: write a duration from 1ms to 10m`,
+		`19: serve.queue is 0 without a unit: write a duration from 1ms to 10m, such as "1s"`,
 		`20: serve.idle is 2h: write a duration from 100ms to 1h`,
 		`23: farm.send_proxy is "v3": write "v1" or "v2"`,
-		`28: route.retry_on has 500: write numbers of 502, 503, 504`,
-		`28: route.retry_on has a string in its list: write numbers of 502, 503, 504, without quotes`,
+		`28: route.retry_on has 500: write only 502, 503, 504`,
+		`28: route.retry_on has a string in its list: write only 502, 503, 504, without quotes`,
 		`28: route.retry_on has 502 twice: leave one away`,
-		`32: route.retry_on is a number: write a list of numbers of 502, 503, 504, such as [502]`,
+		`32: route.retry_on is a number: write a list with only 502, 503, 504 in it, such as [502]`,
 	}
 	if d := cmp.Diff(want, found(t, text, host("10.58.4.1/24"))); d != "" {
 		t.Errorf("(-want +got):\n%s", d)

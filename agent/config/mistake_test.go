@@ -34,7 +34,7 @@ listen = 'x'
 	{"a key of a table at the top", "tries = 3", []string{"2: tries is not known: leave it away; the top of the file has cluster, farm, gossip, listen, log, node, proxy, route, serve, status"}},
 	{"a quoted key that is not known", `"tr ies" = 3`, []string{`2: "tr ies" is not known: leave it away; the top of the file has cluster, farm, gossip, listen, log, node, proxy, route, serve, status`}},
 	{"a dotted key that is not known", "proxy.triess = 3", []string{"2: proxy.triess is not known: did you mean tries?"}},
-	{"a number for a string", "[node]\nname = 7", []string{`3: node.name is a number: write a string, such as "7"`}},
+	{"a number for a string", "[node]\nname = 7", []string{`3: node.name is a number: write a string, such as "www1"`}},
 	{"a table for a string", "[node.name]\na = 1", []string{`2: node.name is a table: write a string, such as "www1"`}},
 	{"a date for a string", `[node]
 name = 1979-05-27`, []string{`3: node.name is a date: write a string, such as "www1"`}},
@@ -61,7 +61,7 @@ tries = 99`, []string{"2: proxy is there once only: write [proxy]"}},
 	{
 		"a table with one bracket instead of two", `[listen]
 address = 'x'`,
-		[]string{"2: listen may be there several times: write [[listen]]", `3: listen.address: "x" is not an address: write address:port, such as "10.58.4.1:80" or "[fd00::1]:80"`},
+		[]string{"2: listen may be there several times: write [[listen]], or [ { ... } ] in one line", `3: listen.address: "x" is not an address: write address:port, such as "10.58.4.1:80" or "[fd00::1]:80"`},
 	},
 	{"a number for tables", "listen = 3", []string{"2: listen is a number: write tables, [[listen]]"}},
 	{"a list of strings for tables", "listen = [':80']", []string{"2: listen: element 1 is a string: write a table, { ... }"}},
@@ -71,6 +71,9 @@ address = 'x'`,
 interval = 5`, []string{`3: gossip.interval is 5 without a unit: write "5s" for seconds`}},
 	{"a bare fraction", `[gossip]
 interval = 0.5`, []string{`3: gossip.interval is 0.5 without a unit: write "0.5s" for seconds`}},
+	{"a number of milliseconds, most likely", "[gossip]\ninterval = 500", []string{
+		`3: gossip.interval is 500 without a unit: write a duration from 100ms to 1m, such as "1s"`,
+	}},
 	{"a bare number in quotes", `[gossip]
 interval = '5'`, []string{`3: gossip.interval is "5" without a unit: write "5s" for seconds`}},
 	{"no duration", `[proxy]
@@ -539,7 +542,7 @@ address = 'localhost:80'
 		[]string{
 			`3: listen.address "10.9.9.9:80" is no address of this host: write ":80" for all, or one of lo 127.0.0.1, eth0 10.58.4.1, eth1 10.58.5.1`,
 			`7: listen.address "10.58.4.1:80" is taken by ":80": leave one away`,
-			`9: listen.address: "80" is not an address: write address:port, such as "10.58.4.1:80" or "[fd00::1]:80"`,
+			`9: listen.address: "80" has no colon: write ":80" for all addresses of this host`,
 			`11: listen.address: "localhost" is not an IP address: write it in figures`,
 			`12: listen.address is missing: write address = ":80"`,
 		},
@@ -569,7 +572,7 @@ name = '''
 zone = 3
 [proxy]
 tries = 0`,
-		[]string{`7: node.zone is a number: write a string, such as "3"`, "9: proxy.tries is 0: write a number from 1 to 16"},
+		[]string{`7: node.zone is a number: write a string, such as "rack1"`, "9: proxy.tries is 0: write a number from 1 to 16"},
 	},
 	{
 		"inline routes", `route = [
@@ -595,7 +598,7 @@ farm = 3
 [[route]]
 path = '/d'
 farm = 'a'`,
-		[]string{`10: route.farm is a number: write a string, such as "3"`},
+		[]string{`10: route.farm is a number: write a string, such as "web"`},
 	},
 
 	// What is no TOML.
@@ -659,7 +662,7 @@ func TestMistakesOfTheCluster(t *testing.T) {
 		"":                 `1: cluster is missing: write cluster = "web", alike on all hosts`,
 		"\n[node]\n":       `1: cluster is missing: write cluster = "web", alike on all hosts`,
 		"\ncluster = ''":   `2: cluster is empty: write a name, such as "web", alike on all hosts`,
-		"cluster = 7":      `1: cluster is a number: write a string, such as "7"`,
+		"cluster = 7":      `1: cluster is a number: write a string, such as "web"`,
 		"cluter = 'web'\n": "1: cluter is not known: did you mean cluster?",
 		"cluster = '" + strings.Repeat("c", 65) + "'": "1: cluster has 65 bytes: write at most 64",
 	} {

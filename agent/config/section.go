@@ -89,10 +89,6 @@ func (s *section) text(key, example string) (string, bool) {
 	}
 	t, ok := v.raw.(string)
 	if !ok {
-		switch v.raw.(type) {
-		case int64, float64, bool:
-			example = strconv.Quote(fmt.Sprint(v.raw))
-		}
 		s.wrongType(key, v, "a string, such as "+example)
 	}
 	return t, ok
@@ -165,9 +161,9 @@ func (s *section) statuses(key string, known ...int) (out []int) {
 	if v == nil {
 		return nil
 	}
-	want := "numbers of " + strings.Trim(strings.Join(strings.Fields(fmt.Sprint(known)), ", "), "[]")
+	want := "only " + strings.Trim(strings.Join(strings.Fields(fmt.Sprint(known)), ", "), "[]")
 	if !v.isList {
-		s.wrongType(key, v, fmt.Sprintf("a list of %s, such as [%d]", want, known[0]))
+		s.wrongType(key, v, fmt.Sprintf("a list with %s in it, such as [%d]", want, known[0]))
 		return nil
 	}
 	for _, e := range v.list {
@@ -217,14 +213,14 @@ func (s *section) duration(key string, def, low, high time.Duration) time.Durati
 	example := strconv.Quote(short(cmp.Or(def, time.Minute)))
 	switch n := v.raw.(type) {
 	case int64, float64:
-		s.wrong(v.at(), `%s is %v without a unit: write "%vs" for seconds`, s.full(key), n, n)
+		s.noUnit(key, v, fmt.Sprint(n), low, high)
 		return def
 	case string:
 		d, err := time.ParseDuration(n)
 		_, bare := strconv.ParseFloat(n, 64)
 		switch {
 		case bare == nil:
-			s.wrong(v.at(), `%s is %q without a unit: write "%ss" for seconds`, s.full(key), n, n)
+			s.noUnit(key, v, n, low, high)
 		case err != nil:
 			s.wrong(v.at(), "%s is %q, which is no duration: write one such as %s", s.full(key), n, example)
 		case d < low || d > high:
@@ -236,6 +232,20 @@ func (s *section) duration(key string, def, low, high time.Duration) time.Durati
 	}
 	s.wrongType(key, v, "a duration, such as "+example)
 	return def
+}
+
+// noUnit notes a duration that is a mere number. What it is told to be must be right: many a 500 is meant as milliseconds.
+func (s *section) noUnit(key string, v *value, number string, low, high time.Duration) {
+	shown := number
+	if _, isText := v.raw.(string); isText {
+		shown = strconv.Quote(number)
+	}
+	if d, err := time.ParseDuration(number + "s"); err != nil || d < low || d > high {
+		s.wrong(v.at(), `%s is %s without a unit: write a duration from %s to %s, such as "%s"`,
+			s.full(key), shown, short(low), short(high), short(max(low, min(high, time.Second))))
+		return
+	}
+	s.wrong(v.at(), `%s is %s without a unit: write "%ss" for seconds`, s.full(key), shown, number)
 }
 
 // short writes a duration as a person would: "1m", not "1m0s".
@@ -272,7 +282,7 @@ func (s *section) sections(key string) []*section {
 		return nil
 	}
 	if v.table != nil {
-		s.wrong(v.at(), "%s may be there several times: write [[%s]]", s.full(key), s.full(key))
+		s.wrong(v.at(), "%s may be there several times: write [[%s]], or [ { ... } ] in one line", s.full(key), s.full(key))
 		return []*section{{findings: s.findings, name: s.full(key), table: v.table}}
 	}
 	if !v.isList {

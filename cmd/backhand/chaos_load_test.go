@@ -52,6 +52,8 @@ type chaosResult struct {
 	said    string // by the front, if it answered instead of a member
 }
 
+func (r *chaosResult) target() string { return r.kind.path + "&" + r.id }
+
 // chaosLoad asks the front for all kinds of things.
 type chaosLoad struct {
 	host    *lab.Host
@@ -131,7 +133,7 @@ func (c *chaosClient) do(kind *chaosKind) chaosResult {
 	if kind.body == 0 {
 		body = nil
 	}
-	req, err := http.NewRequest(kind.method, "http://"+c.load.addr+kind.path, nil)
+	req, err := http.NewRequest(kind.method, "http://"+c.load.addr+r.target(), nil)
 	if err != nil {
 		r.err = err
 		return r
@@ -205,7 +207,7 @@ func (b *chaosReader) Close() error { return errors.Join(b.ReadCloser.Close(), <
 
 // check returns what is wrong with a response that a member gave.
 func (c *chaosClient) check(r *chaosResult, res *http.Response, sent, got []byte) string {
-	if want := digest([]byte(r.kind.method), []byte(r.kind.path), sent); res.Header.Get("X-Request") != want {
+	if want := digest([]byte(r.kind.method), []byte(r.target()), sent); res.Header.Get("X-Request") != want {
 		return fmt.Sprintf("the response is to another request, or to a part of it: %v", res.Header)
 	}
 	if r.err != nil || r.kind.method == http.MethodHead {

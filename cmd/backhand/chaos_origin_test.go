@@ -35,8 +35,8 @@ func TestChaosOriginProcess(t *testing.T) {
 }
 
 // chaosHandler notes each request before it does anything, and answers with checksums: X-Request of the request as it
-// came, X-Content of the response's body. Of "/long?n" that has n bytes, of "/chunks?n" too, without a length and with
-// the sum in a trailer.
+// came, X-Content of the response's body. Of "/long?n&id" that has n bytes, of "/chunks?n&id" too, without a length and
+// with the sum in a trailer.
 func chaosHandler(label string, log io.Writer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get("X-Id")
@@ -51,7 +51,8 @@ func chaosHandler(label string, log io.Writer) http.Handler {
 		if err != nil {
 			panic(http.ErrAbortHandler) // the request was truncated
 		}
-		n, _ := strconv.Atoi(r.URL.RawQuery)
+		length, _, _ := strings.Cut(r.URL.RawQuery, "&")
+		n, _ := strconv.Atoi(length)
 		answer := chaosBody(id, n)
 		sum := digest(answer)
 		h := w.Header()

@@ -87,7 +87,7 @@ func NewOrigin(cfg OriginConfig) (*Origin, error) {
 			return nil, err
 		}
 	}
-	o.health.Store(&health{why: "not checked yet"})
+	o.health.Store(&health{why: NotChecked})
 	return o, nil
 }
 
@@ -114,6 +114,9 @@ func checkPath(origin *url.URL, path string) (*url.URL, error) {
 
 // Farm returns the name of the farm that the origin serves.
 func (o *Origin) Farm() string { return o.cfg.Farm }
+
+// NotChecked is why an origin is not ready before its first check.
+const NotChecked = "not checked yet"
 
 // Ready reports whether the origin is up, and if not, why, in at most node.MaxWhy bytes.
 func (o *Origin) Ready() (ready bool, why string) {

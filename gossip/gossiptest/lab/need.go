@@ -22,17 +22,21 @@ func requirements() []requirement {
 		{"nft", program("nft"), "nftables"},
 		{"nginx", program("nginx"), "nginx"},
 		{"apache2", program("apache2"), "apache2"},
+		{"haproxy", program("haproxy"), "haproxy"},
 		{"php", file("/usr/lib/apache2/modules/libphp*.so"), "libapache2-mod-php"},
 		{"chromium", program("chromium"), "chromium"},
 		{"curl", program("curl"), "curl"},
+		{"nghttp", program("nghttp"), "nghttp2-client"},
+		{"h2load", program("h2load"), "nghttp2-client"},
 		{"systemd-analyze", program("systemd-analyze"), "systemd"},
 		{"systemd-socket-activate", program("systemd-socket-activate"), "systemd"},
 	}
 }
 
 // Need skips the test, with the reason, unless the machine has all that the test needs: "root", "ip", "nft", "nginx",
-// "apache2", "php" (Apache's module), "chromium", "curl", "systemd-analyze", "systemd-socket-activate". If the environment
-// says BACKHAND_TEST=all, as .ci/run does, the test fails instead; so nothing is left out there unseen. With go test -short it is skipped without a look.
+// "apache2", "haproxy", "php" (Apache's module), "chromium", "curl", "nghttp", "h2load", "systemd-analyze", "systemd-socket-activate". If the
+// environment says BACKHAND_TEST=all, as .ci/run does, the test fails instead; so nothing is left out there unseen. With
+// go test -short it is skipped without a look.
 func Need(t testing.TB, what ...string) {
 	t.Helper()
 	need(t, requirements(), what...)
