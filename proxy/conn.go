@@ -197,6 +197,7 @@ func (f *h1Front) readMore(most int, until *time.Time) error {
 			return errNoRequest // the codec refuses what is longer
 		}
 		c.in = g
+		f.x.req.Reset() // what was found points to the old place, which is somebody else's now
 	}
 	for {
 		c.rd.by(c.nc, now, *until)

@@ -114,9 +114,13 @@ func (x *exchange) serve(f front, a *arrival) {
 
 // refuse answers what is no request.
 func (x *exchange) refuse(f front, a *arrival, err error) {
+	method, target := x.req.Method, x.req.Target // as far as there were any
 	x.req.Reset()
 	x.req.Minor = 1
 	x.begin(f, a)
+	if len(method) > 0 && len(target) > 0 {
+		x.out.Method, x.out.Target = text(method), text(target) // for the log, which escapes them
+	}
 	x.f.closeAfter()
 	x.fail(err)
 	x.end()

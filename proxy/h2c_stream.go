@@ -233,7 +233,8 @@ func h2cHeadOf(res *http.Response, bodiless bool) ([]byte, error) {
 			b = h1.AppendField(b, "Trailer", name)
 		}
 	}
-	if res.ContentLength == 0 && !bodiless && res.StatusCode != 204 && res.StatusCode != 304 && res.Header["Content-Length"] == nil {
+	empty := res.ContentLength == 0 && !bodiless && res.StatusCode != 204 && res.StatusCode != 304
+	if empty && res.Header["Content-Length"] == nil {
 		b = h1.AppendContentLength(b, 0)
 	}
 	return h1.AppendEnd(b), nil
@@ -309,7 +310,8 @@ func h2cProblem(err error) error {
 			return because(membersRefused, err)
 		}
 	}
-	if connectionLost(err) || strings.HasPrefix(text, "http2: client conn") || strings.HasPrefix(text, "http2: server sent GOAWAY") {
+	lost := strings.HasPrefix(text, "http2: client conn") || strings.HasPrefix(text, "http2: server sent GOAWAY")
+	if lost || connectionLost(err) {
 		return because(closedEarly, fmt.Errorf("%w: %s", io.ErrUnexpectedEOF, text))
 	}
 	return because(notHTTP, errors.New(text)) // whatever is in it, it is no deadline of ours

@@ -121,9 +121,11 @@ func (x *exchange) relayBody() error {
 				continue
 			}
 		}
-		if much {
-			m.in, much = getBuffer(bulk), false
+		m.letGo() // what was left may have been framing, up to the buffer's very end
+		if much && m.in == nil {
+			m.in = getBuffer(bulk)
 		}
+		much = false
 		if err := x.moreBody(); err != nil {
 			return err
 		}

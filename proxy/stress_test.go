@@ -50,7 +50,12 @@ func stressMember(c net.Conn, r *rand.Rand) {
 			_, _ = fmt.Fprintf(c, "HTTP/1.1 413 Content Too Large\r\nX-Id: %d\r\nContent-Length: 0\r\n\r\n", id)
 			return
 		}
-		if how == 1 {
+		switch how {
+		case 1:
+			return
+		case 2: // unasked, and with the body unread
+			_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+			_, _ = io.CopyN(io.Discard, in, 100_000)
 			return
 		}
 		got, err := io.ReadAll(req.Body)
@@ -72,11 +77,8 @@ func stressAnswer(c net.Conn, r *rand.Rand, how, status int, id uint64) bool {
 	body := stressBody(id, stressSize(r))
 	head := fmt.Sprintf("HTTP/1.1 %d Reason\r\nX-Id: %d\r\n", status, id)
 	switch how {
-	case 2:
-		_, _ = io.WriteString(c, head[:r.IntN(len(head))])
-		return false
 	case 3:
-		_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		_, _ = io.WriteString(c, head[:r.IntN(len(head))])
 		return false
 	case 4:
 		_, _ = fmt.Fprintf(c, "%sContent-Length: %d\r\n\r\n%s", head, len(body)+1, body)
