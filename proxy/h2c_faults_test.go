@@ -12,7 +12,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
 )
 
 // What goes wrong with members that speak HTTP/2, and with their clients.
@@ -283,4 +282,3 @@ func TestH2CBodyThatBreaksOff(t *testing.T) {
 		})
 	}
 }
-

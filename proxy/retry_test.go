@@ -256,6 +256,7 @@ func TestReusedConnectionEndsWhileABodyIsStreamed(t *testing.T) {
 				if got := l.get("/"); got.body != "ok" {
 					t.Fatal(got.body)
 				}
+				synctest.Wait() // until its connection is back in the pool
 				got := l.send(fmt.Sprintf("%s / HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\n\n32000\n%s\n0\n\n", method, strings.Repeat("x", 0x32000)))
 				o := l.outcome()
 				if got.StatusCode != 502 || o.Reason != "closed" || asked.Load() != 1 {

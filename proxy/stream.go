@@ -46,6 +46,14 @@ func (s *stream) begin(nc net.Conn) {
 // fill waits until there is more to read, and appends it to in, which has room. A connection that was closed by the
 // other end is io.EOF.
 func (s *stream) fill() error {
+	if b := s.in; b != nil {
+		if b.empty() {
+			b.r, b.w = 0, 0
+		}
+		if len(b.space()) == 0 {
+			return errNoRoom // what read 0 bytes would look like the end
+		}
+	}
 	if s.raw != nil {
 		s.readErr = nil
 		if err := s.raw.Read(s.ready); err != nil {
@@ -64,6 +72,8 @@ func (s *stream) fill() error {
 	}
 	return err
 }
+
+var errNoRoom = errors.New("there is no room for more bytes: a mistake in this program")
 
 // letGo gives the buffer back if nothing is in it.
 func (s *stream) letGo() {
