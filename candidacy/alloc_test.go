@@ -2,6 +2,8 @@ package candidacy_test
 
 import (
 	"fmt"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,6 +28,8 @@ func seedChain() []string {
 }
 
 func TestDecisionsDoNotAllocate(t *testing.T) {
+	info, _ := debug.ReadBuildInfo()
+	race := slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) // a sync.Pool then forgets at random
 	f := hundred()
 	chains := [][]string{seedChain(), candidacy.DefaultChain()}
 	for _, s := range candidacy.Builtin().Specs() {
@@ -38,7 +42,7 @@ func TestDecisionsDoNotAllocate(t *testing.T) {
 		req := candidacytest.Request(f)
 		buf := make([]*node.Member, 0, len(f.Candidates)+1)
 		n := testing.AllocsPerRun(20, func() { c.Select(req, candidacy.AppendCandidates(buf, req, nil)) })
-		if n > 0 {
+		if n > 0 && !race {
 			t.Errorf("%q allocates %v times", steps, n)
 		}
 	}

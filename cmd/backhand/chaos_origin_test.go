@@ -24,7 +24,7 @@ const chaosOrigin, chaosLabel, chaosLog = "BACKHAND_CHAOS_ORIGIN", "BACKHAND_CHA
 func TestChaosOriginProcess(t *testing.T) {
 	addr := os.Getenv(chaosOrigin)
 	if addr == "" {
-		t.Skip("this is the origin of TestChaos, which starts it")
+		return
 	}
 	log, err := os.OpenFile(os.Getenv(chaosLog), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
