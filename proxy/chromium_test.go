@@ -116,7 +116,6 @@ func visit(t *testing.T, url string) (said string) {
 	t.Helper()
 	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.NoSandbox, // the test may be root
-		chromedp.UserDataDir(t.TempDir()),
 		chromedp.IgnoreCertErrors,
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true),
