@@ -280,6 +280,7 @@ func TestH2CConnections(t *testing.T) {
 				})
 			}
 			all.Wait()
+			synctest.Wait() // until their places are free again
 			return bad.Load()
 		}
 		if bad := many(1); bad > 0 || l.net.dialled(h2cAddr) != 1 {
