@@ -308,8 +308,6 @@ const (
 	lingerMost = 16 << 20
 )
 
-var errAborted = errors.New("the connection was given up")
-
 var _ front = (*h1Front)(nil)
 
 // toldClient returns the problem that an error is with which a front sent something to its client, or nil.

@@ -40,9 +40,8 @@ type perRequest struct {
 	client   forwarding
 	body     requestBody
 	reason   reason
-	status   int   // that was sent; 0: none
-	sent     int64 // bytes of the response's body
-	upgraded bool
+	status   int    // that was sent; 0: none
+	sent     int64  // bytes of the response's body
 	location string // where a redirect leads
 
 	tried    []*node.Member // who was asked

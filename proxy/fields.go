@@ -9,7 +9,7 @@ import (
 	"backhand/proxy/h1"
 )
 
-// only returns the value of the field of that ID, if there is exactly one line of it, and Connection does not name it.
+// only returns the value of the field of that ID, if there is exactly one line of it.
 func only(s *h1.Section, id h1.ID) (value []byte, ok bool) {
 	n := 0
 	for i := range s.Fields {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -23,7 +24,7 @@ func (x *exchange) switchProtocols() {
 	}
 	ho.end(node.Completed, false) // what comes now is no request
 	x.stopWatching()
-	x.status, x.upgraded = 101, true
+	x.status = 101
 	f.c.last = true
 	f.c.t.upgraded.Store(true)
 	err := f.respond(&x.res, x.via())
@@ -84,6 +85,8 @@ func (t *tunnel) pass(from, to *stream, count *atomic.Int64) {
 	_ = to.nc.Close()
 }
 
+var errSilent = errors.New("the tunnel was silent for too long")
+
 // wait reads more, unless nothing moved in either direction for too long.
 func (t *tunnel) wait(s *stream) error {
 	seen := t.moved.Load()
@@ -93,7 +96,7 @@ func (t *tunnel) wait(s *stream) error {
 			seen, since = m, now
 		}
 		if now.Sub(since) >= t.idle {
-			return errAborted
+			return errSilent
 		}
 		s.rd.by(s.nc, now, since.Add(t.idle))
 		err := s.fill()
