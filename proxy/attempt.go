@@ -124,7 +124,7 @@ func (x *exchange) decide() decision {
 	})
 	defer x.h.release(sc)
 	sc.tried, sc.ownTried = append(sc.tried, x.tried...), x.ownTried
-	return x.site.choose(x.route, x.h.cfg.Snapshot(), x.h.cfg.Now(), sc, (*candidacy.Chain).Select)
+	return x.site.choose(x.route, x.h.cfg.Snapshot(), x.now, sc, (*candidacy.Chain).Select)
 }
 
 // redirect returns where the client itself is to go.

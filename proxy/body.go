@@ -64,6 +64,7 @@ func (b *requestBody) fill() error {
 		b.kept.w += n
 		b.took(n, err)
 	}
+	x.tick()
 	if b.err == nil {
 		b.err = io.EOF
 	}

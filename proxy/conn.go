@@ -23,6 +23,8 @@ type conn struct {
 	last  bool // no other request is to be read
 	ended bool // the client has closed its direction: there is no more than was read
 	given bool // the connection is net/http's now
+
+	now time.Time // when the request before was over
 }
 
 // preface is what begins an HTTP/2 connection of a client that knows that we speak it (RFC 9113, section 3.4).
@@ -71,6 +73,7 @@ func (c *conn) next() bool {
 		x.refuse(f, &c.t.a, err)
 	}
 	f.end()
+	c.now = x.now
 	return !c.last
 }
 
@@ -86,9 +89,10 @@ const firstGrace = time.Second
 func (c *conn) await() bool {
 	c.t.idle.Store(isIdle)
 	defer c.t.busy()
-	now := time.Now()
+	now := c.now
 	until := now.Add(c.s.h.site.Load().KeepAlive)
 	if c.first {
+		now = time.Now()
 		until = now.Add(c.s.h.site.Load().ClientHead)
 	}
 	for {

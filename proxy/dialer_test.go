@@ -123,7 +123,7 @@ func TestOpenBeginsWithTheProxyHeader(t *testing.T) {
 			t.Error(err)
 		}
 		waits := l.start(t.Context(), []byte(memberHeader))
-		l.pool().give(c)
+		l.pool().give(c, time.Now())
 		l.wantStats(1, 0, 0) // that of the second
 		l.wantClosed(true)
 		if _, err := io.ReadFull(l.peers[1], b); err != nil || string(b) != memberHeader || waits.now().conn == nil {
@@ -328,10 +328,10 @@ func TestPoolTLSChanges(t *testing.T) {
 		held := l.open()
 		l.opens(1)
 		p := l.set(Reach{TLS: &tls.Config{}})
-		if p.take() != nil {
+		if p.take(time.Now()) != nil {
 			t.Error("a connection was given that was made by another configuration")
 		}
-		p.give(held)
+		p.give(held, time.Now())
 		l.wantStats(0, 0, 0)
 		synctest.Wait()
 		l.wantClosed(true, true)

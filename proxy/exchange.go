@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"strings"
+	"time"
 	"unsafe"
 
 	"backhand/gossip/node"
@@ -29,6 +30,8 @@ type perRequest struct {
 	query string // without question mark
 	path  string // path as normalReading has it
 	host  string // as it came
+
+	now time.Time // when the clock was last read: reading it is not free, and little time passes without a wait
 
 	over     bool // it has come to its end
 	isStatus bool
@@ -125,13 +128,19 @@ func (x *exchange) refuse(f front, a *arrival, err error) {
 	x.end()
 }
 
+// tick reads the clock. Whoever has waited calls it.
+func (x *exchange) tick() time.Time {
+	x.now = x.h.cfg.Now()
+	return x.now
+}
+
 func (x *exchange) begin(f front, a *arrival) {
 	x.f, x.a = f, a
 	x.client.Client = a.peer
 	x.host = text(x.req.Host)
 	x.body.begin(x)
 	x.out = Outcome{
-		Start: x.h.cfg.Now(), Client: a.peer, Method: text(x.req.Method), Target: text(x.req.Target), Proto: a.proto, Host: x.host,
+		Start: x.tick(), Client: a.peer, Method: text(x.req.Method), Target: text(x.req.Target), Proto: a.proto, Host: x.host,
 		Referer: text(x.req.Value(h1.Referer)), UserAgent: text(x.req.Value(h1.UserAgent)),
 	}
 	switch {
@@ -232,6 +241,7 @@ func (x *exchange) findRoute() error {
 func (x *exchange) servePage() bool {
 	x.reason = statusPage
 	status, bytes, ok := x.f.page(x.site.Status)
+	x.tick()
 	x.status, x.sent, x.over = status, bytes, !ok
 	return ok
 }
@@ -251,6 +261,7 @@ func (x *exchange) forward() {
 
 // fail answers a request that no member answers. A client that is gone gets nothing.
 func (x *exchange) fail(err error) {
+	defer x.tick()
 	x.reason = reasonOf(err)
 	if x.reason != redirected && x.reason != generalOptions {
 		x.out.Err = err
@@ -270,11 +281,11 @@ func (x *exchange) fail(err error) {
 	x.answer(err)
 }
 
-// end tells the outcome.
+// end tells the outcome. What was sent last has read the clock.
 func (x *exchange) end() {
 	x.waits.end()
 	o := &x.out
-	o.Took = x.h.cfg.Now().Sub(o.Start)
+	o.Took = x.now.Sub(o.Start)
 	o.Status, o.Bytes = x.status, x.sent
 	if o.Status == 0 && x.reason == clientGone {
 		o.Status = StatusClientGone

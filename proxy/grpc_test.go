@@ -225,7 +225,10 @@ func testGRPCStreamError(t *testing.T, c *grpc.ClientConn) {
 func testGRPCEnds(t *testing.T, c *grpc.ClientConn, server *grpcServer) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if _, err := callUnary(ctx, c, "wait"); status.Code(err) != codes.DeadlineExceeded {
+	// The server knows the deadline, too: if its clock is a little ahead, it resets the stream first, and that is a 502.
+	deadline, _ := ctx.Deadline()
+	_, err := callUnary(ctx, c, "wait")
+	if code := status.Code(err); code != codes.DeadlineExceeded && (code != codes.Unavailable || time.Until(deadline) > 20*time.Millisecond) {
 		t.Errorf("the deadline: %v", err)
 	}
 	if e := serverHears(t, server); !e.deadline || e.err == nil {

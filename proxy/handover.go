@@ -41,7 +41,7 @@ func (x *exchange) newHandover(d *decision) *handover {
 	ho := &x.ho
 	ho.forget()
 	x.res.Reset() // the one before may have sent a part of a head, in a buffer that is used again
-	ho.x, ho.member, ho.origin, ho.start = x, d.member, d.origin, x.h.cfg.Now()
+	ho.x, ho.member, ho.origin, ho.start = x, d.member, d.origin, x.now
 	// What came over a hop was counted by the agent that chose us.
 	if d.member != nil && x.hop == nil {
 		ho.live = d.member.Live
@@ -78,6 +78,7 @@ func (x *exchange) handOver(d *decision) error {
 	ho.begin()
 	if err := ho.converse(); err != nil {
 		x.body.stop()
+		x.tick()
 		ho.drop()
 		err = x.judge(err)
 		if reasonOf(err) == membersRefused {
@@ -93,7 +94,7 @@ func (x *exchange) handOver(d *decision) error {
 	if ho.toAgent {
 		x.h.doubts.clear(ho.member.Node.ID)
 	}
-	ho.answered = x.h.cfg.Now()
+	ho.answered = x.tick()
 	x.out.Wait = ho.answered.Sub(x.out.Start)
 	if ho.live != nil {
 		ho.live.Answered(ho.answered.Sub(ho.start))
@@ -134,7 +135,7 @@ func (ho *handover) mayTalkAgain(err error, tries int) bool {
 func (ho *handover) connect(p *pool, fresh bool) error {
 	x := ho.x
 	if ho.reach.ProxyProtocol == 0 && !fresh {
-		for m := p.take(); m != nil; m = p.take() {
+		for m := p.take(ho.start); m != nil; m = p.take(ho.start) {
 			if m.closedByPeer() {
 				p.drop(m)
 				continue
@@ -156,7 +157,7 @@ func (ho *handover) connect(p *pool, fresh bool) error {
 	x.stopWatching()
 	if x.gone.Load() {
 		if m != nil {
-			p.give(m)
+			p.give(m, x.tick())
 		}
 		return because(clientGone, err)
 	}
@@ -164,7 +165,7 @@ func (ho *handover) connect(p *pool, fresh bool) error {
 		p.drop(m)
 		return ho.connect(p, true)
 	}
-	ho.m, ho.asked = m, x.h.cfg.Now()
+	ho.m, ho.asked = m, x.tick()
 	return err
 }
 
@@ -196,7 +197,7 @@ func (ho *handover) release() {
 		return
 	}
 	ho.m = nil
-	m.pool.give(m)
+	m.pool.give(m, ho.x.now)
 }
 
 // talk sends the request and reads the head of the response.
@@ -296,7 +297,7 @@ func (ho *handover) readHead() error {
 				return err
 			}
 		}
-		if err := x.more(m, x.h.cfg.Now()); err != nil {
+		if err := x.more(m, x.tick()); err != nil {
 			return unexpected(err)
 		}
 	}
@@ -356,7 +357,7 @@ func (ho *handover) end(result node.Result, fault bool) {
 		ho.live.End()
 	}
 	if ho.origin != nil {
-		now := ho.x.h.cfg.Now()
+		now := ho.x.now
 		forPeer := ho.x.hop != nil && !ho.unserved
 		ho.origin.Meter.End(now, result, now.Sub(ho.start), forPeer)
 	}
@@ -384,7 +385,7 @@ func (ho *handover) dialled(err error) {
 	case err == nil && ho.live != nil:
 		ho.live.Connected()
 	case err != nil && ho.live != nil:
-		ho.live.ConnectFailed(ho.x.h.cfg.Now())
+		ho.live.ConnectFailed(ho.x.tick())
 	}
 	if err != nil && ho.origin != nil && ho.origin.ConnectFailed != nil {
 		ho.origin.ConnectFailed()
@@ -421,6 +422,7 @@ func (ho *handover) sentBack(r reason) error {
 	x := ho.x
 	err := becausef(r, "%s sent the request back: %s", ho.dest.addr, x.res.Value(h1.BackhandRefused))
 	ho.discardBody()
+	x.tick()
 	ho.refused()
 	if r == membersDisbelieve {
 		x.h.disbelieved(ho.member)
@@ -446,6 +448,7 @@ func (ho *handover) refused() {
 // discard gives up a response for another one.
 func (ho *handover) discard() {
 	ho.discardBody()
+	ho.x.tick()
 	ho.end(node.Failed, false)
 }
 
@@ -454,12 +457,12 @@ func (ho *handover) discard() {
 func (ho *handover) discardBody() {
 	x, m := ho.x, ho.m
 	ho.startBody()
-	x.from(x.h.cfg.Now(), refusalBody)
+	x.from(x.tick(), refusalBody)
 	for total := 0; total < refusalMost && !ho.body.done(); {
 		p, err := ho.body.next(&m.stream, refusalMost)
 		total += len(p)
 		m.letGo()
-		if err != nil || len(p) == 0 && !ho.body.done() && x.more(m, x.h.cfg.Now()) != nil {
+		if err != nil || len(p) == 0 && !ho.body.done() && x.more(m, x.tick()) != nil {
 			break
 		}
 	}

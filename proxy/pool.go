@@ -39,8 +39,7 @@ type waiter struct {
 }
 
 // take returns an idle connection, the one that was used last, or nil. It does not wait.
-func (p *pool) take() *memberConn {
-	now := p.all.cfg.Now()
+func (p *pool) take(now time.Time) *memberConn {
 	p.mu.Lock()
 	n := len(p.idle)
 	if n == 0 {
@@ -167,7 +166,7 @@ func (p *pool) wait(ctx context.Context, w *waiter, place *list.Element, limit t
 	case err == errQueueFull:
 		return c, nil
 	case c != nil:
-		p.putBack(c)
+		p.putBack(c, p.all.cfg.Now())
 	default:
 		p.freed(1)
 	}
@@ -198,14 +197,13 @@ func (p *pool) freed(n int) {
 }
 
 // give puts a connection back for the next request. What was sent and received over it is complete.
-func (p *pool) give(c *memberConn) {
+func (p *pool) give(c *memberConn, now time.Time) {
 	c.uses++
-	p.putBack(c)
+	p.putBack(c, now)
 }
 
 // putBack lets who waits longest have the connection; if nobody waits, it is idle.
-func (p *pool) putBack(c *memberConn) {
-	now := p.all.cfg.Now()
+func (p *pool) putBack(c *memberConn, now time.Time) {
 	p.mu.Lock()
 	s := p.settings.Load()
 	first := p.queue.Front()

@@ -92,9 +92,9 @@ func (w *poolWalk) request(rnd *rand.Rand) {
 	}
 	p := w.ps.at(w.dest, w.reach[min(1, rnd.IntN(20))], walkConnect)
 	w.look(p)
-	c := p.take()
+	c := p.take(time.Now())
 	if c != nil && hdr != nil {
-		p.give(c)
+		p.give(c, time.Now())
 		c = nil
 	}
 	if c == nil {
@@ -115,7 +115,7 @@ func (w *poolWalk) request(rnd *rand.Rand) {
 	if rnd.IntN(4) == 0 {
 		p.drop(c)
 	} else {
-		p.give(c)
+		p.give(c, time.Now())
 	}
 	if rnd.IntN(50) == 0 {
 		w.ps.closeIdle()

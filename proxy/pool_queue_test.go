@@ -21,7 +21,7 @@ func TestPoolQueue(t *testing.T) {
 		third := l.start(t.Context(), nil)
 		l.wantStats(1, 0, 3)
 		time.Sleep(time.Second)
-		l.pool().give(held)
+		l.pool().give(held, time.Now())
 		if o := first.now(); o.conn != held || o.took != time.Second || second.now().done || third.now().done {
 			t.Fatalf("want the first in the queue to have it after 1 s; got %+v, %+v, %+v", o, second.now(), third.now())
 		}
@@ -145,13 +145,13 @@ func TestPoolContextEndsAsAConnectionComes(t *testing.T) {
 			p := l.pool()
 			if i%2 == 0 {
 				go cancel()
-				go p.give(c)
+				go p.give(c, time.Now())
 			} else {
 				go p.drop(c)
 				go cancel()
 			}
 			if o := first.now(); o.conn != nil {
-				p.give(o.conn)
+				p.give(o.conn, time.Now())
 			}
 			o := second.now()
 			if o.conn == nil {
@@ -187,7 +187,7 @@ func TestPoolTakesBackWhatCameTooLate(t *testing.T) {
 			case i%2 == 0:
 				late[1]++
 				l.wantStats(1, 1, 0)
-				if p.take() != c {
+				if p.take(time.Now()) != c {
 					t.Fatal("the connection did not go back")
 				}
 			default:

@@ -90,7 +90,7 @@ func (l *poolLab) opens(n int) []*memberConn {
 		list = append(list, l.open())
 	}
 	for _, c := range list {
-		l.pool().give(c)
+		l.pool().give(c, time.Now())
 	}
 	return list
 }
@@ -162,19 +162,19 @@ func (l *poolLab) wantClosed(want ...bool) {
 
 func TestPoolGivesTheNewestIdleConnection(t *testing.T) {
 	inPoolLab(t, func(t *testing.T, l *poolLab) {
-		if c := l.pool().take(); c != nil {
+		if c := l.pool().take(time.Now()); c != nil {
 			t.Fatal("an empty pool gave a connection")
 		}
 		list := l.opens(3)
 		l.wantStats(3, 3, 0)
 		for i := 2; i >= 0; i-- {
-			if c := l.pool().take(); c != list[i] || c.uses != 1 {
+			if c := l.pool().take(time.Now()); c != list[i] || c.uses != 1 {
 				t.Fatalf("want connection %d, used once", i)
 			}
 		}
 		l.wantStats(3, 0, 0)
-		l.pool().give(list[0])
-		if c := l.pool().take(); c.uses != 2 {
+		l.pool().give(list[0], time.Now())
+		if c := l.pool().take(time.Now()); c.uses != 2 {
 			t.Errorf("uses: %d, want 2", c.uses)
 		}
 		for _, c := range list {
@@ -203,10 +203,10 @@ func TestPoolIdleLimit(t *testing.T) {
 				l.dest.kind, l.reach = row.kind, &row.reach
 				list := l.opens(2)
 				time.Sleep(row.limit - time.Second)
-				if c := l.pool().take(); c != list[1] {
+				if c := l.pool().take(time.Now()); c != list[1] {
 					t.Fatal("an idle connection was not given before its time was over")
 				}
-				l.pool().give(list[1])
+				l.pool().give(list[1], time.Now())
 				time.Sleep(time.Second + sweepPause)
 				l.wantStats(1, 1, 0) // the sweep found the first, and left the second
 				l.wantClosed(true, false)
@@ -223,7 +223,7 @@ func TestPoolDoesNotGiveWhatNoSweepFoundYet(t *testing.T) {
 		l.opens(2)
 		l.ps.timer.Stop()
 		time.Sleep(5 * time.Second)
-		if c := l.pool().take(); c != nil {
+		if c := l.pool().take(time.Now()); c != nil {
 			t.Error("a connection was given that had been idle for 5 s")
 		}
 		l.wantStats(0, 0, 0)
@@ -254,19 +254,19 @@ func TestPoolReloadsItsLimits(t *testing.T) {
 			l.wantClosed(false, true, false)
 			p := l.set(Reach{Conns: 1})
 			l.wantStats(1, 0, 0)
-			p.give(c)
+			p.give(c, time.Now())
 			l.wantStats(1, 1, 0)
-			p.take()
+			p.take(time.Now())
 			l.set(Reach{Conns: 2})
 			c = l.open()
-			l.set(Reach{Conns: 1}).give(c)
+			l.set(Reach{Conns: 1}).give(c, time.Now())
 			l.wantStats(1, 0, 0)
 		})
 	})
 	t.Run("the same in new memory changes nothing", func(t *testing.T) {
 		inPoolLab(t, func(t *testing.T, l *poolLab) {
 			list := l.opens(2)
-			if c := l.set(Reach{}).take(); c != list[1] {
+			if c := l.set(Reach{}).take(time.Now()); c != list[1] {
 				t.Error("idle connections were closed")
 			}
 		})
@@ -275,7 +275,7 @@ func TestPoolReloadsItsLimits(t *testing.T) {
 		inPoolLab(t, func(t *testing.T, l *poolLab) {
 			l.opens(1)
 			time.Sleep(2 * time.Second)
-			if c := l.set(Reach{Idle: time.Second}).take(); c != nil {
+			if c := l.set(Reach{Idle: time.Second}).take(time.Now()); c != nil {
 				t.Error("got a connection that was idle for too long")
 			}
 			l.wantStats(0, 0, 0)
@@ -290,7 +290,7 @@ func TestPoolReloadsHowConnectionsAreMade(t *testing.T) {
 			l.opens(1)
 			p := l.set(Reach{ProxyProtocol: 2})
 			l.wantStats(1, 0, 0)
-			p.give(c)
+			p.give(c, time.Now())
 			l.wantStats(0, 0, 0)
 			l.wantClosed(true, true)
 		})
@@ -301,7 +301,7 @@ func TestPoolReloadsHowConnectionsAreMade(t *testing.T) {
 			o := l.start(t.Context(), []byte("x"))
 			_, _ = l.peers[0].Read(make([]byte, 1))
 			p := l.set(Reach{})
-			p.give(o.now().conn)
+			p.give(o.now().conn, time.Now())
 			l.wantStats(0, 0, 0)
 			l.wantClosed(true)
 		})
@@ -310,7 +310,7 @@ func TestPoolReloadsHowConnectionsAreMade(t *testing.T) {
 		inPoolLab(t, func(t *testing.T, l *poolLab) {
 			l.opens(1)
 			l.net.dark[memberAddr] = true
-			l.pool().take()
+			l.pool().take(time.Now())
 			p := l.ps.at(l.dest, l.reach, 3*time.Second)
 			begin := time.Now()
 			_, err := p.open(t.Context(), nil, l.tell)

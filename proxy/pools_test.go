@@ -26,11 +26,11 @@ func TestPoolGoesByOurAddress(t *testing.T) {
 					t.Errorf("dialled from %v, want %s", a, row.from)
 				}
 				l.move("10.0.0.9")
-				if got := l.pool().take() == idle; got != row.want {
+				if got := l.pool().take(time.Now()) == idle; got != row.want {
 					t.Errorf("the idle connection is used: %v, want %v", got, row.want)
 				}
-				l.pool().give(held)
-				if got := l.pool().take() == held; got != row.want {
+				l.pool().give(held, time.Now())
+				if got := l.pool().take(time.Now()) == held; got != row.want {
 					t.Errorf("the one that came back is used: %v, want %v", got, row.want)
 				}
 			})
@@ -47,7 +47,7 @@ func TestPoolClosesIdle(t *testing.T) {
 		if l.ps.timer.Stop() {
 			t.Error("the timer was left running")
 		}
-		l.pool().give(c)
+		l.pool().give(c, time.Now())
 		l.wantStats(1, 1, 0)
 		time.Sleep(idleToServer)
 		l.wantStats(0, 0, 0)
@@ -90,7 +90,7 @@ func TestPoolIsForgotten(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.give(c); p.take() != nil {
+		if p.give(c, time.Now()); p.take(time.Now()) != nil {
 			t.Error("a connection became idle where no sweep finds it")
 		}
 	})
@@ -118,11 +118,11 @@ func TestPoolDoesNotAllocate(t *testing.T) {
 	ps, d, r := benchPool(t)
 	if n := testing.AllocsPerRun(100, func() {
 		p := ps.at(d, r, time.Second)
-		c := p.take()
+		c := p.take(time.Now())
 		if c.closedByPeer() {
 			t.Fatal("it is closed")
 		}
-		p.give(c)
+		p.give(c, time.Now())
 	}); n != 0 {
 		t.Errorf("%v allocations, want none", n)
 	}
@@ -143,7 +143,7 @@ func benchPool(t testing.TB) (*pools, destination, *Reach) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.give(c)
+	p.give(c, time.Now())
 	return ps, d, r
 }
 
@@ -153,16 +153,16 @@ func BenchmarkPool(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			p := ps.at(d, r, time.Second)
-			p.give(p.take())
+			p.give(p.take(time.Now()), time.Now())
 		}
 	})
 	b.Run("look", func(b *testing.B) {
 		b.ReportAllocs()
 		p := ps.at(d, r, time.Second)
-		c := p.take()
+		c := p.take(time.Now())
 		for b.Loop() {
 			c.closedByPeer()
 		}
-		p.give(c)
+		p.give(c, time.Now())
 	})
 }

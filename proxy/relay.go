@@ -47,6 +47,7 @@ var noReason = []byte{}
 // told counts how the response ended.
 func (x *exchange) told(err error) {
 	ho := &x.ho
+	x.tick()
 	err = toldClient(err)
 	switch {
 	case err == nil:
@@ -135,7 +136,7 @@ func (x *exchange) relayBody() error {
 // moreBody waits for more of the body.
 func (x *exchange) moreBody() error {
 	m := x.ho.m
-	now := x.h.cfg.Now()
+	now := x.tick()
 	x.from(now, x.site.ResponseIdle)
 	err := x.more(m, now)
 	switch {

@@ -40,6 +40,7 @@ func (x *exchange) switchProtocols() {
 	}
 	f.abort()
 	ho.drop()
+	x.tick()
 }
 
 // tunnel passes bytes on in both directions until both have ended, one has failed, or both were silent for too long.

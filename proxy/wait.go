@@ -136,7 +136,7 @@ func (x *exchange) lookAround(m *memberConn) (now time.Time, err error) {
 	} else {
 		m.rd.passed()
 	}
-	now = x.h.cfg.Now()
+	now = x.tick()
 	if x.gone.Load() {
 		return now, because(clientGone, nil)
 	}
