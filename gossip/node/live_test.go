@@ -14,7 +14,7 @@ func TestLiveCounts(t *testing.T) {
 	l.Start()
 	l.Start()
 	l.End()
-	l.Fail()
+	l.Fail(start())
 	l.Refuse()
 	l.Refuse()
 	if l.Outstanding() != 1 || l.Chosen() != 2 || l.Failed() != 1 || l.Refused() != 2 {
@@ -97,7 +97,7 @@ func TestLiveBearsManyAtOnce(t *testing.T) {
 				l.ConnectFailed(now)
 				l.Unreachable(now)
 				l.Connected()
-				l.Fail()
+				l.Fail(start())
 				l.Refuse()
 				l.End()
 			}

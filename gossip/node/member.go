@@ -12,6 +12,8 @@ type Physical struct {
 	Farm string
 	Name string // unique within the farm
 	URL  *url.URL
+
+	Capacity float64 // requests that it runs at full speed at once; 0: not known
 }
 
 // Member is a node or a physical that serves a farm. It never changes once it is in a [Snapshot]; what does change
@@ -26,7 +28,36 @@ type Member struct {
 	URL     *url.URL // of a physical; nil for a node
 	Live    *Live    // what we ourselves know of it; never nil
 
+	Capacity float64 // of a physical, as the file has it; 0: not known
+	Hash     uint64  // of Key: the same on every node and for ever
+
 	hostPort string // as HostPort returns it; "" if it was not made by NewSnapshot
+}
+
+// Answers reports whether the member says with each response how busy it is (see [Load]): an agent does.
+func (m *Member) Answers() bool { return m.Node != nil && !m.Node.Direct }
+
+// minSlots is the least that is taken for Slots: one divides by it.
+const minSlots = 0.01
+
+// Slots returns how many requests the member runs at full speed at once, as it announced or the file has it; 1 if nobody
+// said. It is above 0.
+func (m *Member) Slots() float64 {
+	switch {
+	case m.Service != nil && m.Service.Slots > 0:
+		return max(m.Service.Slots, minSlots)
+	case m.Capacity > 0:
+		return max(m.Capacity, minSlots)
+	}
+	return 1
+}
+
+// Mu returns how many requests a second one busy slot of the member completes, as it announced; 0 if that is not known.
+func (m *Member) Mu() float64 {
+	if m.Service == nil {
+		return 0
+	}
+	return m.Service.Mu
 }
 
 // Key of the member that a node is of a farm.

@@ -11,8 +11,8 @@ func BenchmarkMeter(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			m.Begin(time.Now())
-			m.End(time.Now(), Completed, time.Millisecond, true)
+			r := m.Begin(time.Now())
+			r.End(time.Now(), Completed, time.Millisecond, true)
 		}
 	})
 }
@@ -22,8 +22,24 @@ func BenchmarkMeterAlone(b *testing.B) {
 	m, now := NewMeter(4, start()), start()
 	b.ReportAllocs()
 	for b.Loop() {
-		m.Begin(now)
+		r := m.Begin(now)
 		now = now.Add(20 * time.Microsecond)
-		m.End(now, Completed, 20*time.Microsecond, true)
+		r.End(now, Completed, 20*time.Microsecond, true)
+	}
+}
+
+// BenchmarkMeterLoad is what a response to a peer costs: the request is let in by a limit, rests once, and says the load.
+func BenchmarkMeterLoad(b *testing.B) {
+	m, now := NewMeter(4, start()), start()
+	m.SetPrior(100)
+	b.ReportAllocs()
+	for b.Loop() {
+		r, ok := m.BeginWithin(now, 4)
+		if now = now.Add(20 * time.Microsecond); !ok || m.Load(now).Mu == 0 {
+			b.Fatal("no load")
+		}
+		r.Rest(now)
+		r.Work(now)
+		r.End(now, Completed, 20*time.Microsecond, true)
 	}
 }

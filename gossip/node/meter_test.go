@@ -21,17 +21,17 @@ func read(m *Meter, now time.Time) Service {
 
 func TestMeterCountsOnePeriod(t *testing.T) {
 	m := NewMeter(4, at(0))
-	m.Begin(at(0))
+	first := m.Begin(at(0))
 	m.Begin(at(1))
-	m.End(at(2), Completed, 2*time.Second, false)
-	m.Begin(at(2))
-	m.End(at(3), Failed, time.Second, false)
-	m.Begin(at(3))
-	m.End(at(4), GaveUp, time.Second, false)
+	first.End(at(2), Completed, 2*time.Second, false)
+	second := m.Begin(at(2))
+	second.End(at(3), Failed, time.Second, false)
+	third := m.Begin(at(3))
+	third.End(at(4), GaveUp, time.Second, false)
 	m.Refuse()
 	s := read(m, at(4))
-	if s.Slots != 4 || s.InFlight != 1 {
-		t.Errorf("%v slots, %d in flight", s.Slots, s.InFlight)
+	if s.Slots != 4 || s.InFlight != 2 {
+		t.Errorf("%v slots, %d in flight; want 4, and 2 with the one that failed just now", s.Slots, s.InFlight)
 	}
 	if !near(s.Arrivals, 1) || !near(s.Completions, 0.25) || !near(s.Errors, 0.25) || !near(s.Refusals, 0.25) {
 		t.Errorf("a second: %v arrive, %v complete, %v fail, %v are refused", s.Arrivals, s.Completions, s.Errors, s.Refusals)
@@ -43,8 +43,8 @@ func TestMeterCountsOnePeriod(t *testing.T) {
 
 func TestMeterBeginsEachPeriodAnew(t *testing.T) {
 	m := NewMeter(1, at(0))
-	m.Begin(at(0))
-	m.End(at(1), Completed, time.Second, false)
+	r := m.Begin(at(0))
+	r.End(at(1), Completed, time.Second, false)
 	m.Refuse()
 	read(m, at(1))
 	s := read(m, at(2))
@@ -69,12 +69,13 @@ func TestMeterKeepsWhatNoTimeHasPassedFor(t *testing.T) {
 
 // busy lets requests of that length run one after the other in n slots at once, and returns the end.
 func busy(m *Meter, n int, from, each float64, times int) float64 {
+	requests := make([]Metered, n)
 	for i := range times {
-		for range n {
-			m.Begin(at(from + float64(i)*each))
+		for r := range requests {
+			requests[r] = m.Begin(at(from + float64(i)*each))
 		}
-		for range n {
-			m.End(at(from+float64(i+1)*each), Completed, 0, false)
+		for r := range requests {
+			requests[r].End(at(from+float64(i+1)*each), Completed, 0, false)
 		}
 	}
 	return from + float64(times)*each
@@ -147,8 +148,8 @@ func TestMuOutlastsAnIdleDay(t *testing.T) {
 
 func TestServeTimeIsThatOfHops(t *testing.T) {
 	m := NewMeter(1, at(0))
-	m.Begin(at(0))
-	m.End(at(0), Completed, time.Hour, false)
+	own := m.Begin(at(0))
+	own.End(at(0), Completed, time.Hour, false)
 	if s := read(m, at(1)); s.Served != 0 || s.ServeTime != 0 {
 		t.Errorf("after our own clients' requests: %d served, %v each", s.Served, s.ServeTime)
 	}
@@ -157,8 +158,8 @@ func TestServeTimeIsThatOfHops(t *testing.T) {
 		if i == 0 {
 			took = time.Second
 		}
-		m.Begin(at(1))
-		m.End(at(1), Completed, took, true)
+		r := m.Begin(at(1))
+		r.End(at(1), Completed, took, true)
 		if s := read(m, at(1)); i == 0 && s.ServeTime != time.Second {
 			t.Errorf("the first request gives %v, want its own second", s.ServeTime)
 		}
@@ -176,9 +177,14 @@ func TestMeterBearsManyAtOnce(t *testing.T) {
 		wg.Go(func() {
 			for i := range 100 {
 				now := at(float64(i) / 100)
-				m.Begin(now)
+				r := m.Begin(now)
 				m.Refuse()
-				m.End(now, Completed, time.Millisecond, true)
+				r.Rest(now)
+				m.Load(now)
+				if i%2 == 0 {
+					r.Work(now)
+				}
+				r.End(now, Completed, time.Millisecond, true)
 			}
 		})
 	}
@@ -190,11 +196,12 @@ func TestMeterBearsManyAtOnce(t *testing.T) {
 
 func TestMeterTakesNewSlots(t *testing.T) {
 	m := NewMeter(1, at(0))
-	for range 4 {
+	r := m.Begin(at(0))
+	for range 3 {
 		m.Begin(at(0))
 	}
 	m.SetSlots(2, at(2)) // one slot was busy for two seconds, from now on two are
-	m.End(at(3), Completed, time.Second, false)
+	r.End(at(3), Completed, time.Second, false)
 	s := read(m, at(3))
 	if s.Slots != 2 || s.InFlight != 3 {
 		t.Errorf("%v slots, %d in flight; want 2 and 3", s.Slots, s.InFlight)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"math"
 	"net/netip"
 	"time"
 )
@@ -12,6 +13,10 @@ const (
 	MaxFarm  = 32  // bytes of a farm's name
 	MaxFarms = 64  // farms that one node serves
 	MaxWhy   = 64  // bytes of the reason for which a service is down
+
+	MaxLabels     = 16  // labels of one node
+	MaxLabel      = 32  // bytes of a label's key, and of its value
+	MaxLabelsSize = 480 // bytes of all keys and values of one node, so that they and a farm fit into one datagram
 )
 
 // State is what a node says of itself as a member.
@@ -46,6 +51,7 @@ type Node struct {
 
 	Name   string         // host name, at most MaxName bytes; not trusted, may hold anything
 	Zone   string         // where it stands, at most MaxZone bytes; "" if not set
+	Labels []Label        // what its file says of it, in the order of their keys, each key once; at most MaxLabels
 	Addr   netip.AddrPort // where peers reach the agent, or the web server itself if Direct
 	TLS    bool           // Addr speaks TLS
 	Direct bool           // announces only: Addr is the web server, which understands no hop
@@ -61,6 +67,25 @@ type Node struct {
 	Heard     time.Time     // when the last beat came, by our own clock; for ourselves, when it was made
 	SampleAge time.Duration // how old the figures were when they were sent
 	From      netip.Addr    // where the last beat came from
+}
+
+// Label is what the file says of a node for chains to choose by: "gpu", "rack=7".
+type Label struct {
+	Key   string // 1 to MaxLabel bytes; not trusted
+	Value string // at most MaxLabel bytes, "" if the label has none; not trusted
+}
+
+// Label returns the value of the member's label with that key, and whether it carries one. A physical carries none.
+func (m *Member) Label(key string) (value string, ok bool) {
+	if m.Node == nil {
+		return "", false
+	}
+	for _, l := range m.Node.Labels {
+		if l.Key == key {
+			return l.Value, true
+		}
+	}
+	return "", false
 }
 
 // Age returns how old our knowledge of the node is at the time now. Never negative.
@@ -82,6 +107,14 @@ type Stats struct {
 	Dispatched float64       // requests a second for which this node chose a member
 }
 
+// MemUsed returns which part of the memory programs could not get any more, 0 to 1, or NaN if the memory is not known.
+func (s *Stats) MemUsed() float64 {
+	if s.MemTotal == 0 {
+		return math.NaN()
+	}
+	return float64(s.MemTotal-min(s.MemAvailable, s.MemTotal)) / float64(s.MemTotal)
+}
+
 // Service is a farm as one node serves it. The rates and averages are those since the beat before.
 type Service struct {
 	Farm  string
@@ -91,9 +124,9 @@ type Service struct {
 	Slots    float64 // requests that the origin runs at full speed at once
 	Mu       float64 // requests a second that one busy slot completes; 0 if not known
 	Workers  int     // limit of the origin's processes or threads; 0 if not known
-	Busy     int     // of these, how many are busy
-	InFlight int     // requests now under way at the origin, as its agent counts them
-	Average  float64 // the same, averaged
+	Busy     int     // of these, how many are busy; requests under way, if only those are known
+	InFlight int     // requests now under way at the origin, as its agent counts them, and the errors of the last five seconds
+	Average  float64 // requests under way, averaged
 
 	Arrivals    float64 // requests a second
 	Completions float64 // requests a second

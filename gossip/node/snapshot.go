@@ -21,15 +21,6 @@ type Snapshot struct {
 	byID   map[ID]*Node
 }
 
-// Farm is a set of members that serve the same thing.
-type Farm struct {
-	Name       string
-	Members    []*Member // all, as the page shows them: nodes as in Snapshot.Nodes, then physicals in the order of the file
-	Candidates []*Member // those that may be chosen: what chains start from
-	Draining   []*Member // those that are fit but for draining
-	Self       *Member   // this node, if it serves the farm; else nil
-}
-
 // Parts is what a snapshot is made of.
 type Parts struct {
 	Taken     time.Time
@@ -66,9 +57,16 @@ func NewSnapshot(p Parts) *Snapshot {
 		}
 	}
 	for _, ph := range p.Physicals {
-		s.add(&Member{Key: ph.Farm + "/" + ph.Name, Name: ph.Name, Farm: ph.Farm, URL: ph.URL}, p.Live)
+		s.add(&Member{
+			Key: ph.Farm + "/" + ph.Name, Name: ph.Name, Farm: ph.Farm, URL: ph.URL, Capacity: ph.Capacity,
+		}, p.Live)
 	}
 	slices.SortFunc(s.Farms, func(a, b *Farm) int { return strings.Compare(a.Name, b.Name) })
+	fleet := newFleet(&p, s.Nodes)
+	for _, f := range s.Farms {
+		f.Fleet, f.live = fleet, p.Live
+		f.sum(p.Taken)
+	}
 	return s
 }
 
@@ -82,17 +80,19 @@ func (s *Snapshot) add(m *Member, live *LiveSet) {
 	m.hostPort = m.HostPort() // it is asked for at every request
 	f := s.byName[m.Farm]
 	if f == nil {
-		f = &Farm{Name: m.Farm}
+		f = &Farm{Name: m.Farm, Prepared: map[any]any{}}
 		s.byName[m.Farm] = f
 		s.Farms = append(s.Farms, f)
 	}
-	m.Live = live.Get(m.Key)
+	m.Live, m.Hash = live.Get(m.Key), hash([]byte(m.Key))
 	f.Members = append(f.Members, m)
 	if m.Self {
 		f.Self = m
 	}
+	fit := m.Unfit() == ""
+	m.Live.see(m, fit, s.Taken)
 	switch {
-	case m.Unfit() == "":
+	case fit:
 		f.Candidates = append(f.Candidates, m)
 	case m.Node.State == Draining && m.Service.Ready:
 		f.Draining = append(f.Draining, m)
