@@ -72,7 +72,7 @@ func NewTable(self node.ID, boot uint64) *Table {
 
 // entry is a node that is listed.
 type entry struct {
-	node  node.Node // Services are in farms
+	node  node.Node // Services are in farms; Labels are never written to, since what was published shares them
 	farms []farm
 	left  bool // said that it leaves; nothing it says later in this boot takes that back
 
@@ -199,10 +199,11 @@ func (t *Table) begin(e *entry, b *wire.Beat, from netip.Addr, at time.Time) {
 	if b.Node.Boot != e.node.Boot {
 		// The agent was started anew. What it served before says nothing.
 		t.services -= len(e.farms)
-		e.farms, e.left = e.farms[:0], false
+		e.farms, e.node.Labels, e.left = e.farms[:0], nil, false
 	}
+	labels := e.node.Labels
 	e.node = b.Node
-	e.node.Services = nil
+	e.node.Services, e.node.Labels = nil, labels
 	e.node.Heard, e.node.From = at, from
 	e.left = e.left || e.node.State == node.Leaving
 	if e.left {
@@ -212,7 +213,7 @@ func (t *Table) begin(e *entry, b *wire.Beat, from netip.Addr, at time.Time) {
 	e.round++
 }
 
-// merge takes the farms of a part. Once all parts came, farms that are in none of them go; until then they stay, since
+// merge takes the labels, if it is the first part, and the farms of a part. Once all parts came, farms that are in none of them go; until then they stay, since
 // the part that tells of them may only be late or lost.
 func (t *Table) merge(e *entry, b *wire.Beat) {
 	e.published = nil
@@ -224,6 +225,9 @@ func (t *Table) merge(e *entry, b *wire.Beat) {
 			f = e.add()
 		}
 		*f = farm{Service: *s, round: e.round, place: int(b.Part)<<8 + i}
+	}
+	if b.Part == 1 && !slices.Equal(e.node.Labels, b.Node.Labels) {
+		e.node.Labels = slices.Clone(b.Node.Labels)
 	}
 	e.seen |= bit(b.Part)
 	if e.seen == bit(e.parts)<<1-1 {

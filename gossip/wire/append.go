@@ -40,19 +40,22 @@ func Append(dst [][]byte, n *node.Node, cluster Hash) ([][]byte, error) {
 	}
 	first := len(dst)
 	dst, bodyEnd := begin(dst, n, cluster)
+	room := maxPlain - sizeOfLabels(n.Labels) // of the first part, behind whose farms they go
 	for i := range n.Services {
 		p := &dst[len(dst)-1]
 		// The count of farms has one byte; MaxFarms is far below what that holds.
-		if grown := appendFarm(*p, &n.Services[i]); len(grown) <= maxPlain {
+		if grown := appendFarm(*p, &n.Services[i]); len(grown) <= room {
 			*p = grown
 			(*p)[bodyEnd]++
 			continue
 		}
 		dst, _ = begin(dst, n, cluster)
+		room = maxPlain
 		p = &dst[len(dst)-1]
 		*p = appendFarm(*p, &n.Services[i]) // always fits: see TestOneFarmAlwaysFits
 		(*p)[bodyEnd]++
 	}
+	dst[first] = appendLabels(dst[first], n.Labels)
 	for i := first; i < len(dst); i++ {
 		dst[i][headerSize], dst[i][headerSize+1] = uint8(i-first+1), uint8(len(dst)-first)
 	}
@@ -97,6 +100,9 @@ func check(n *node.Node) error {
 		return fmt.Errorf("beat of %q: the interval is %v, want %v to %v", n.Name, n.Interval, MinInterval, MaxInterval)
 	case len(n.Services) > node.MaxFarms:
 		return fmt.Errorf("beat of %q: it serves %d farms, want at most %d", n.Name, len(n.Services), node.MaxFarms)
+	}
+	if wrong := checkLabels(n.Labels); wrong != "" {
+		return fmt.Errorf("beat of %q: %s", n.Name, string(wrong))
 	}
 	for i := range n.Services {
 		s := &n.Services[i]

@@ -78,7 +78,15 @@
 // The numbers of 4 bytes in a farm block are at most 2147483647. A duration that does not fit is sent as the longest that
 // does.
 //
-// An extension is one byte of type, two of length, and the value. None is defined yet.
+// An extension is one byte of type, two of length, and the value. Type 1 is the labels of the node. It is in the first part
+// only, at most once, and not at all if there are none: whoever misses that part still has those of the beat before. Its
+// value has for each label, up to its end and in the ascending order of the keys, each key once:
+//
+//	key, text of 1 to 32 bytes
+//	value, text of at most 32 bytes
+//
+// There are at most 16 labels, and their keys and values have at most 480 bytes together, so that part 1 always has room
+// for a farm beside them.
 //
 // # Growth
 //

@@ -24,16 +24,16 @@ type Parser struct {
 	names   map[string]string
 }
 
-// maxNames bounds what a parser remembers: names enough for thousands of nodes, and no more than a MiB of them.
-const maxNames = 4096
+// maxNames bounds what a parser remembers: names enough for thousands of nodes, and no more than a few MiB of them.
+const maxNames = 16384
 
 // NewParser returns a parser for the beats of the cluster with that hash.
 func NewParser(cluster Hash) *Parser {
 	return &Parser{cluster: cluster, names: map[string]string{}}
 }
 
-// Parse reads one datagram into beat, whose former content it overwrites; the memory of Services is used again. It keeps
-// no reference to b. After an error, which matches one of the Err variables, the content of beat means nothing.
+// Parse reads one datagram into beat, whose former content it overwrites; the memory of Services and Labels is used again.
+// It keeps no reference to b. After an error, which matches one of the Err variables, the content of beat means nothing.
 func (p *Parser) Parse(b []byte, beat *Beat) error {
 	b, err := openHeader(b, p.cluster)
 	if err != nil {
@@ -44,7 +44,7 @@ func (p *Parser) Parse(b []byte, beat *Beat) error {
 	if r.ok() && (beat.Part == 0 || beat.Part > beat.Parts || beat.Parts > MaxParts) {
 		r.fail("part of parts")
 	}
-	services := beat.Node.Services[:0]
+	services, labels := beat.Node.Services[:0], beat.Node.Labels[:0]
 	beat.Node = node.Node{}
 	block := r.block()
 	p.node(&block, &beat.Node)
@@ -62,12 +62,29 @@ func (p *Parser) Parse(b []byte, beat *Beat) error {
 			break
 		}
 	}
-	beat.Node.Services = services
-	for r.ok() && len(r.b) > 0 {
-		r.u8()    // no type is known yet
-		r.block() // so all are skipped
-	}
+	beat.Node.Services, beat.Node.Labels = services, labels
+	p.extensions(&r, beat)
 	return r.err()
+}
+
+// extensions reads those that it knows and skips the others.
+func (p *Parser) extensions(r *reader, beat *Beat) {
+	seen := false
+	for r.ok() && len(r.b) > 0 {
+		kind, block := r.u8(), r.block()
+		if kind != labelsType {
+			continue
+		}
+		switch {
+		case seen:
+			r.fail("labels twice")
+		case beat.Part != 1:
+			r.fail("labels in a later part")
+		}
+		seen = true
+		p.labels(&block, &beat.Node)
+		r.inherit(&block)
+	}
 }
 
 func (p *Parser) node(r *reader, n *node.Node) {

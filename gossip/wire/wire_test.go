@@ -2,20 +2,17 @@ package wire
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
 	"math"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"backhand/gossip/node"
@@ -24,92 +21,6 @@ import (
 var update = flag.Bool("update", false, "write the golden datagrams anew")
 
 var web = HashCluster("web")
-
-// sample returns a node with farms of the given names, with something in every field.
-func sample(farms ...string) *node.Node {
-	n := &node.Node{
-		ID: node.ID{0xa1, 0xb2, 15: 0xff}, Boot: 1_790_000_000_000, Sequence: 42,
-		Name: "www1", Zone: "rack-7", Addr: netip.MustParseAddrPort("10.58.4.2:80"),
-		State: node.Up, VersionMin: VersionMin, VersionMax: VersionMax, ConfigHash: 0x0102030405060708,
-		Interval: time.Second, SampleAge: 12 * time.Millisecond,
-		Stats: node.Stats{
-			CPUs: 8, Speed: 3.5, Load1: 0.75, CPUIdle: 0.9, Pressure: 0.01, MemTotal: 16 << 30, MemAvailable: 9 << 30,
-			SendLate: 350 * time.Microsecond, Dispatched: 12.5,
-		},
-	}
-	for _, f := range farms {
-		n.Services = append(n.Services, node.Service{
-			Farm: f, Ready: true, Slots: 8, Mu: 25.5, Workers: 150, Busy: 3, InFlight: 2, Average: 1.5,
-			Arrivals: 40, Completions: 39.5, Errors: 0.5, Refusals: 0.25, Served: 123456, ServeTime: 40 * time.Millisecond,
-		})
-	}
-	return n
-}
-
-func farms(n int) []string {
-	var names []string
-	for i := range n {
-		names = append(names, fmt.Sprintf("farm-%02d", i))
-	}
-	return names
-}
-
-func fullHouse() *node.Node {
-	n := sample(farms(node.MaxFarms)...)
-	n.Name, n.Zone = strings.Repeat("<script>alert(1)</script>", 11)[:node.MaxName], strings.Repeat("z", node.MaxZone)
-	n.Addr = netip.MustParseAddrPort("[2001:db8::2]:443")
-	n.TLS, n.Direct, n.State = true, true, node.Draining
-	for i := range n.Services {
-		s := &n.Services[i]
-		s.Farm += strings.Repeat("x", node.MaxFarm-len(s.Farm))
-		s.Ready, s.Why = false, strings.Repeat("w", node.MaxWhy)
-	}
-	return n
-}
-
-// mustAppend also checks what holds for every beat that is sent.
-func mustAppend(t testing.TB, n *node.Node) [][]byte {
-	t.Helper()
-	parts, err := Append(nil, n, web)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, b := range parts {
-		if len(b) > MaxDatagram-nonceSize-tagSize {
-			t.Fatalf("part %d has %d bytes, which leaves no room for nonce and tag", i+1, len(b))
-		}
-	}
-	return parts
-}
-
-// whole puts the parts of a beat together.
-func whole(t testing.TB, parts [][]byte) node.Node {
-	t.Helper()
-	var all node.Node
-	p := NewParser(web)
-	for i, b := range parts {
-		var beat Beat
-		if err := p.Parse(b, &beat); err != nil {
-			t.Fatalf("part %d of %d: %v", i+1, len(parts), err)
-		}
-		if int(beat.Part) != i+1 || int(beat.Parts) != len(parts) {
-			t.Fatalf("part %d of %d says it is %d of %d", i+1, len(parts), beat.Part, beat.Parts)
-		}
-		services := append(all.Services, beat.Node.Services...)
-		if head := beat.Node; i > 0 {
-			all.Services, head.Services = nil, nil
-			if diff := cmp.Diff(all, head, byValue); diff != "" {
-				t.Fatalf("node block of part %d differs from the first: %s", i+1, diff)
-			}
-		}
-		all = beat.Node
-		all.Services = services
-	}
-	return all
-}
-
-// byValue compares addresses as values, and takes no farms for no farms.
-var byValue = cmp.Options{cmpopts.EquateComparable(netip.AddrPort{}, netip.Addr{}), cmpopts.EquateEmpty()}
 
 func TestGolden(t *testing.T) {
 	left := sample("web")
@@ -120,6 +31,10 @@ func TestGolden(t *testing.T) {
 		"leaving":     left,
 		"sixty-four":  fullHouse(),
 		"three-farms": sample("web", "reports", "\x00\xff"),
+
+		"labels":            labelled(sample("web"), node.Label{Key: "gpu"}, node.Label{Key: "rack", Value: "r1"}),
+		"labels-pure-front": labelled(sample(), node.Label{Key: "\x00\xff", Value: "<b>\n"}),
+		"labels-sixty-four": labelled(fullHouse(), mostLabels()...),
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join("testdata", name+".hex")
@@ -138,34 +53,6 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// A golden file has one datagram a line, in hexadecimal digits.
-func writeGolden(t *testing.T, file string, parts [][]byte) {
-	var out strings.Builder
-	for _, b := range parts {
-		fmt.Fprintf(&out, "%x\n", b)
-	}
-	if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func readGolden(t testing.TB, file string) [][]byte {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var parts [][]byte
-	for line := range strings.Lines(string(text)) {
-		b, err := hex.DecodeString(strings.TrimSpace(line))
-		if err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		parts = append(parts, b)
-	}
-	return parts
-}
-
 func TestOneFarmAlwaysFits(t *testing.T) {
 	n := fullHouse()
 	parts := mustAppend(t, n)
@@ -176,13 +63,14 @@ func TestOneFarmAlwaysFits(t *testing.T) {
 		}
 	}
 	n.Services = n.Services[:1]
+	n.Labels = mostLabels()
 	if got := len(mustAppend(t, n)); got != 1 {
-		t.Errorf("a node with one farm, all names as long as may be, makes %d parts", got)
+		t.Errorf("a node with one farm and 480 bytes of labels, all names as long as may be, makes %d parts", got)
 	}
 }
 
 func TestAppendUsesBuffersAgain(t *testing.T) {
-	n := fullHouse()
+	n := labelled(fullHouse(), mostLabels()...)
 	parts := mustAppend(t, n)
 	want := whole(t, parts)
 	if got := testing.AllocsPerRun(100, func() {
@@ -199,7 +87,7 @@ func TestAppendUsesBuffersAgain(t *testing.T) {
 }
 
 func TestParseAllocatesNothingForWhatItKnows(t *testing.T) {
-	a, b := mustAppend(t, sample("web", "reports"))[0], mustAppend(t, fullHouse())[0]
+	a, b := mustAppend(t, sample("web", "reports"))[0], mustAppend(t, labelled(fullHouse(), mostLabels()...))[0]
 	p, beat := NewParser(web), Beat{}
 	parse := func() {
 		for _, datagram := range [][]byte{a, b} {
@@ -229,7 +117,7 @@ func TestParserForgetsMadeUpNames(t *testing.T) {
 }
 
 func TestParseKeepsNoReference(t *testing.T) {
-	n := sample("web")
+	n := labelled(sample("web"), mostLabels()...)
 	b := mustAppend(t, n)[0]
 	var beat Beat
 	if err := NewParser(web).Parse(b, &beat); err != nil {
@@ -264,6 +152,16 @@ func TestAppendRefuses(t *testing.T) {
 		"farm name of 33 bytes":    {func(n *node.Node) { n.Services[0].Farm = strings.Repeat("f", 33) }, "1 to 32 bytes"},
 		"farm that is there twice": {func(n *node.Node) { n.Services = append(n.Services, n.Services[0]) }, "twice"},
 		"65 farms":                 {func(n *node.Node) { n.Services = sample(farms(65)...).Services }, "65 farms"},
+		"17 labels":                {func(n *node.Node) { n.Labels = labelsOf(17, 2, 0) }, "more than 16 labels"},
+		"label without a key":      {func(n *node.Node) { n.Labels = []node.Label{{Value: "r1"}} }, "without a key"},
+		"key of 33 bytes":          {func(n *node.Node) { n.Labels = labelsOf(1, 33, 0) }, "more than 32 bytes"},
+		"value of 33 bytes":        {func(n *node.Node) { n.Labels = labelsOf(1, 2, 33) }, "more than 32 bytes"},
+		"481 bytes of labels": {func(n *node.Node) {
+			n.Labels = mostLabels()
+			n.Labels[15].Value += "x"
+		}, "more than 480 bytes"},
+		"label that is there twice": {func(n *node.Node) { n.Labels = []node.Label{{Key: "a"}, {Key: "a"}} }, "a key twice"},
+		"labels out of order":       {func(n *node.Node) { n.Labels = []node.Label{{Key: "b"}, {Key: "a"}} }, "order of their keys"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := sample("web")
@@ -437,8 +335,9 @@ func TestParseRefusesWhatIsCutAnywhere(t *testing.T) {
 }
 
 func TestParseSkipsWhatItDoesNotKnow(t *testing.T) {
-	n := sample("web")
-	b := mustAppend(t, n)[0]
+	n := labelled(sample("web"), node.Label{Key: "gpu"})
+	b := mustAppend(t, sample("web"))[0]
+	labels := appendLabels(nil, n.Labels)
 	grow := func(b []byte, at, length int, more ...byte) []byte {
 		b = append(b[:at:at], append(more, b[at:]...)...)
 		b[length] += byte(len(more)) // none of these lengths overflows its low byte
@@ -452,6 +351,7 @@ func TestParseSkipsWhatItDoesNotKnow(t *testing.T) {
 		"extensions":        append(bytes.Clone(b), 200, 0, 3, 1, 2, 3, 0, 0, 0, 255, 0, 1, 1),
 	} {
 		t.Run(name, func(t *testing.T) {
+			later := append(append(later, labels...), 254, 0, 1, 1)
 			var beat Beat
 			if err := NewParser(web).Parse(later, &beat); err != nil {
 				t.Fatal(err)
@@ -472,53 +372,6 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
-func drawNode(rt *rapid.T) *node.Node {
-	text := func(label string, low, high int) string {
-		return string(rapid.SliceOfN(rapid.Byte(), low, high).Draw(rt, label))
-	}
-	figure := func(label string, most float64) float64 { return rapid.Float64Range(0, most).Draw(rt, label) + 0 }
-	duration := func(label string, unit time.Duration) time.Duration {
-		return time.Duration(rapid.Uint32().Draw(rt, label)) * unit
-	}
-	addr := rapid.OneOf(
-		rapid.Map(rapid.SliceOfN(rapid.Byte(), 4, 4), func(b []byte) netip.Addr { return netip.AddrFrom4([4]byte(b)) }),
-		rapid.Map(rapid.SliceOfN(rapid.Byte(), 16, 16), func(b []byte) netip.Addr { return netip.AddrFrom16([16]byte(b)) }),
-	).Filter(reachable).Draw(rt, "address")
-	total := rapid.Uint64().Draw(rt, "memory")
-	n := &node.Node{
-		ID: node.ID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(rt, "id")), Boot: rapid.Uint64Max(MaxCounter-1).Draw(rt, "boot"),
-		Sequence: rapid.Uint64Max(MaxCounter-1).Draw(rt, "sequence"),
-		Name:     text("name", 0, node.MaxName), Zone: text("zone", 0, node.MaxZone),
-		Addr: netip.AddrPortFrom(addr, rapid.Uint16Min(1).Draw(rt, "port")),
-		TLS:  rapid.Bool().Draw(rt, "tls"), Direct: rapid.Bool().Draw(rt, "direct"),
-		State:      rapid.SampledFrom([]node.State{node.Up, node.Draining, node.Leaving}).Draw(rt, "state"),
-		VersionMin: 1, VersionMax: rapid.Uint8Min(1).Draw(rt, "version"), ConfigHash: rapid.Uint64().Draw(rt, "hash"),
-		Interval:  time.Duration(rapid.IntRange(100, 60000).Draw(rt, "interval")) * time.Millisecond,
-		SampleAge: duration("age", time.Millisecond),
-		Stats: node.Stats{
-			CPUs: int(rapid.Uint16Min(1).Draw(rt, "cpus")), Speed: figure("speed", maxFigure), Load1: figure("load", maxFigure),
-			CPUIdle: figure("idle", 1), Pressure: figure("pressure", 1), MemTotal: total,
-			MemAvailable: rapid.Uint64Max(total).Draw(rt, "available"), SendLate: duration("late", time.Microsecond),
-			Dispatched: figure("dispatched", maxFigure),
-		},
-	}
-	n.ID[0] |= 1
-	for _, f := range rapid.SliceOfNDistinct(rapid.SliceOfN(rapid.Byte(), 1, node.MaxFarm), 0, node.MaxFarms,
-		func(b []byte) string { return string(b) }).Draw(rt, "farms") {
-		n.Services = append(n.Services, node.Service{
-			Farm: string(f), Ready: rapid.Bool().Draw(rt, "ready"), Why: text("why", 0, node.MaxWhy),
-			Slots: figure("slots", maxFigure), Mu: figure("mu", 1e3), Average: figure("average", 1e6),
-			Arrivals: figure("arrivals", 1e6), Completions: figure("completions", 1e6),
-			Errors: figure("errors", 1e6), Refusals: figure("refusals", 1e6),
-			Workers:  rapid.IntRange(0, maxCount).Draw(rt, "workers"),
-			Busy:     rapid.IntRange(0, maxCount).Draw(rt, "busy"),
-			InFlight: rapid.IntRange(0, maxCount).Draw(rt, "in flight"),
-			Served:   rapid.Uint64().Draw(rt, "served"), ServeTime: duration("serve time", time.Microsecond),
-		})
-	}
-	return n
-}
-
 func FuzzParse(f *testing.F) {
 	files, err := filepath.Glob(filepath.Join("testdata", "*.hex"))
 	if err != nil || len(files) == 0 {
@@ -531,6 +384,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte{})
 	f.Add(appendHeader(nil, web))
+	f.Add(append(mustAppend(f, sample("web"))[0], appendLabels(nil, []node.Label{{Key: "b"}, {Key: "a"}})...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var beat Beat
 		err := NewParser(web).Parse(b, &beat)
