@@ -7,6 +7,7 @@ require (
 	github.com/chromedp/chromedp v0.15.1 // tests: the map in real Chromium
 	github.com/coder/websocket v1.8.15 // tests: WebSocket through the proxy, one of two libraries
 	github.com/coreos/go-systemd/v22 v22.7.0 // sockets that systemd opened, and telling it that we are ready
+	github.com/expr-lang/expr v1.17.8 // byExpr: a user's own expressions, checked when they are read
 	github.com/google/go-cmp v0.7.0 // tests: structs that differ, shown as a diff
 	github.com/google/renameio/v2 v2.0.2 // state files are replaced whole or not at all
 	github.com/gorilla/websocket v1.5.3 // tests: WebSocket through the proxy, the other
