@@ -1,6 +1,7 @@
 package candidacy
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -24,6 +25,7 @@ func byAge() Spec {
 func makeByAge(a *Args) Step {
 	limit := a.Age("SECONDS", Age{Time: defaultAge})
 	return Step{
+		Ahead: Again, Holds: limit.holds,
 		Run: func(req *Request, in []*node.Member) []*node.Member {
 			return slices.DeleteFunc(in, func(m *node.Member) bool { return limit.exceeded(m, req.Now) })
 		},
@@ -38,6 +40,24 @@ func makeByAge(a *Args) Step {
 		},
 		Why: "older than " + limit.String(),
 	}
+}
+
+// holds returns until when none of the members is older than that.
+func (l Age) holds(in []*node.Member) time.Time {
+	until := time.Unix(0, math.MaxInt64)
+	for _, m := range in {
+		if m.Self || m.Node == nil {
+			continue
+		}
+		most := l.Time
+		if l.Beats > 0 {
+			most = time.Duration(min(l.Beats*float64(m.Node.Interval), float64(maxAge)))
+		}
+		if t := m.Node.Heard.Add(most - m.Node.SampleAge); t.Before(until) {
+			until = t
+		}
+	}
+	return until
 }
 
 // exceeded reports whether what is known of the member is strictly older than that.

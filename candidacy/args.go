@@ -5,28 +5,43 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Args are the words behind a function's name in a step. A Spec's Make takes them one by one; the first mistake
 // sticks, so that it need not check after each.
 type Args struct {
-	words []string
-	err   error
+	text string // what is left, with white space neither before nor behind it
+	err  error
 }
+
+// newArgs returns the arguments in what stands behind a function's name.
+func newArgs(text string) *Args { return &Args{text: strings.TrimSpace(text)} }
 
 // Word returns the next word, or def if there is none.
 func (a *Args) Word(def string) string {
-	if len(a.words) == 0 {
+	if a.text == "" {
 		return def
 	}
-	w := a.words[0]
-	a.words = a.words[1:]
+	end := strings.IndexFunc(a.text, unicode.IsSpace)
+	if end < 0 {
+		end = len(a.text)
+	}
+	w := a.text[:end]
+	a.text = strings.TrimSpace(a.text[end:])
 	return w
+}
+
+// Rest returns all words that are left as they stand in the file, with the white space between them; "" if there is none.
+func (a *Args) Rest() string {
+	rest := a.text
+	a.text = ""
+	return rest
 }
 
 // Need returns the next word, which must be there.
 func (a *Args) Need(name string) string {
-	if len(a.words) == 0 {
+	if a.text == "" {
 		a.Fail("%s is missing", name)
 	}
 	return a.Word("")
@@ -99,6 +114,20 @@ func (a *Args) Age(name string, def Age) Age {
 	return def
 }
 
+// Seconds returns the next word as a length of time above 0 and at most that long: a bare number is in seconds.
+func (a *Args) Seconds(name string, def, most time.Duration) time.Duration {
+	w := a.Word("")
+	if w == "" {
+		return def
+	}
+	d, err := parseSeconds(w)
+	if err != nil || d <= 0 || d > most {
+		a.Fail("%s is %q, want seconds (5) or a duration (500ms), above 0, at most %v", name, w, most)
+		return def
+	}
+	return d
+}
+
 // parseSeconds reads a bare number as seconds, and anything else as a duration with its unit.
 func parseSeconds(w string) (time.Duration, error) {
 	if _, err := strconv.ParseFloat(w, 64); err == nil {
@@ -116,8 +145,8 @@ func (a *Args) Fail(format string, args ...any) {
 
 // done returns the first mistake; words that nobody asked for are one.
 func (a *Args) done() error {
-	if a.err == nil && len(a.words) > 0 {
-		a.Fail("%q is one argument too many", a.words[0])
+	if a.err == nil && a.text != "" {
+		a.Fail("%q is one argument too many", a.Word(""))
 	}
 	return a.err
 }

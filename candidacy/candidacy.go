@@ -31,8 +31,39 @@ type Request struct {
 	// Redirect is set by a step that wants the client itself to go to the chosen member.
 	Redirect Redirect
 
-	// tried are the members tried before, so that no step brings one of them back; see AppendCandidates.
-	tried []*node.Member
+	// Session is set by a step that wants the client to get a cookie that leads it back to the chosen member.
+	Session SetCookie
+
+	// Predict is set by a step that wants the request to be added to what is known of the chosen member.
+	Predict bool
+
+	// Limit is set by a step that wants the chosen member, if it is an agent, to send the request back if more than that
+	// many are under way there already. It holds while Hops is above 1, for the first Hops-1 members that are asked: the last
+	// may not refuse.
+	Limit float64
+	Hops  int
+
+	// ErrorWindow is set by a step that wants the errors of that time to count as requests that are still under way.
+	ErrorWindow time.Duration
+
+	tried    []*node.Member // so that no step brings one of them back; see AppendCandidates
+	prepared *prepared      // what the steps at the start of the chain left; nil: they have not run yet
+	digest   float64        // what the present step has found out ahead, see Step.Digest
+}
+
+// farm returns the farm, or one without members.
+func (r *Request) farm() *node.Farm {
+	if r.Farm == nil {
+		return &noFarm
+	}
+	return r.Farm
+}
+
+var noFarm node.Farm // never written
+
+// Under returns how many requests this agent itself has under way at the member, errors that count as such included.
+func (r *Request) Under(m *node.Member) float64 {
+	return float64(m.Live.Outstanding()) + float64(m.Live.Pending(r.Now, r.ErrorWindow))
 }
 
 // Fields reads the parts of a request that few steps ask for, so that nothing is parsed for those that do not.
@@ -41,6 +72,16 @@ type Fields interface {
 	Cookies(name string) iter.Seq[string]
 	// Query yields the values of all query arguments of that name, in their order.
 	Query(name string) iter.Seq[string]
+	// Header yields the values of all lines of the header field of that name, in any case, in their order. Those that a
+	// client has named in Connection, so that nobody behind this host sees them, are not among them.
+	Header(name string) iter.Seq[string]
+}
+
+// SetCookie gives the client a cookie that names the chosen member. Its zero value gives it none.
+type SetCookie struct {
+	// Line returns what stands in a Set-Cookie field, or "" if the client has that cookie. The member is the one that
+	// answers the request, and not only the first that was chosen.
+	Line func(req *Request, m *node.Member) string
 }
 
 // Redirect tells the client to go to the chosen member, instead of a hop. Its zero value means a hop. If this node

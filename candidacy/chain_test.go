@@ -2,6 +2,7 @@ package candidacy_test
 
 import (
 	"errors"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -217,6 +218,8 @@ func FuzzParseChain(f *testing.F) {
 	f.Add("byAge 6b\nbyAge 1e400\nbyAge -0b\nbyAge 0x1p4")
 	f.Add("byHostname ((((a{9}){9}){9}){9})\nbyHostname \\C\nbyHostname [[:foo:]]")
 	f.Add("HTTPRedirectToName %-9S%9H:65535\nHTTPRedirectToName %:")
+	f.Add("byStat age <=1 >-1e-9 desc\nbyStat load1 <\nbyHash cookie:\x00\nbyHash header:a:b\nbyLabel =\nbyWater 1e9\nbySlowStart 1h1s")
+	f.Add("addSession a Path=/;b\naddSession a Max-Age=1e9 Domain=a..b\naddSession a SameSite=None secure Path=/\x7f\naddSession 0 Path=/\"")
 	f.Add("bySession =\nbySession \x00\nbyLoad 1_0\n\n \t")
 	f.Fuzz(func(t *testing.T, text string) {
 		r := candidacy.Builtin()
@@ -236,6 +239,12 @@ func FuzzParseChain(f *testing.F) {
 		for _, m := range c.Select(req, candidacy.AppendCandidates(nil, req, nil)) {
 			if !slices.Contains(farm.Members, m) {
 				t.Errorf("%v is no member", m)
+			}
+		}
+		if line := req.Session.Line; line != nil {
+			set, err := http.ParseSetCookie(line(req, farm.Members[1]))
+			if err != nil || len(set.Unparsed) > 0 || set.Valid() != nil || !set.HttpOnly || set.Path == "" {
+				t.Errorf("the cookie is %q: %v", line(req, farm.Members[1]), err)
 			}
 		}
 		if req.Redirect.On {

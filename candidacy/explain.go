@@ -23,6 +23,7 @@ type Mark struct {
 // that the same seed gives the same answer.
 func (c *Chain) Explain(req *Request, in []*node.Member) []Stage {
 	stages := make([]Stage, 0, len(c.steps))
+	req.prepared = nil
 	for i, s := range c.steps {
 		before := slices.Clone(in)
 		note := func(m *node.Member) string {
@@ -31,7 +32,12 @@ func (c *Chain) Explain(req *Request, in []*node.Member) []Stage {
 			}
 			return s.Note(req, m)
 		}
-		in = s.Run(req, in)
+		if s.shuffles {
+			shuffle(req, in, c.kept(i, len(in))) // chance is asked as often as by Select
+		} else {
+			req.digest = c.digestOf(i, req, in)
+			in = s.Run(req, in)
+		}
 		st := Stage{Step: c.text[i]}
 		for _, m := range in {
 			st.Kept = append(st.Kept, Mark{Member: m, Note: note(m)})

@@ -17,6 +17,8 @@ type ranked struct {
 	figure float64
 }
 
+func compareFigures(a, b ranked) int { return cmp.Compare(a.figure, b.figure) }
+
 // rankings are lists to sort by, kept from one decision to the next. On the stack, one would make that of each connection
 // larger for good.
 var rankings = sync.Pool{New: func() any { return new([]ranked) }}
@@ -34,13 +36,38 @@ func sortBy(in []*node.Member, figure func(*node.Member) float64) []*node.Member
 		}
 		list = append(list, ranked{m, f})
 	}
-	slices.SortStableFunc(list, func(a, b ranked) int { return cmp.Compare(a.figure, b.figure) })
+	slices.SortStableFunc(list, compareFigures)
 	for i := range list {
 		in[i] = list[i].member
 	}
 	clear(list) // members of a snapshot that is gone
 	*kept = list
 	return in
+}
+
+// firstBy brings forward the candidate that sortBy would make the first.
+func firstBy(in []*node.Member, figure func(*node.Member) float64) []*node.Member {
+	best, least := 0, math.Inf(1)
+	for i, m := range in {
+		if f := figure(m); f < least {
+			best, least = i, f
+		}
+	}
+	if best > 0 {
+		in[0], in[best] = in[best], in[0]
+	}
+	return in
+}
+
+// predicted returns how many requests are added to what a node announced of the member, see addPrediction.
+func predicted(m *node.Member) float64 { return float64(m.Live.Predicted(m.Node.Sequence)) }
+
+// predictionNote tells what was added to a figure that the node announced.
+func predictionNote(m *node.Member) string {
+	if m.Node == nil || predicted(m) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" + %.0f predicted", predicted(m))
 }
 
 func byLoad() Spec {
@@ -61,18 +88,19 @@ func makeByLoad(a *Args) Step {
 		case m.Node == nil:
 			return math.Inf(1)
 		case m.Self:
-			return m.Node.Stats.Load1 - bias
+			return m.Node.Stats.Load1 + predicted(m) - bias
 		}
-		return m.Node.Stats.Load1
+		return m.Node.Stats.Load1 + predicted(m)
 	}
 	return Step{
 		Sorts: true,
 		Run:   func(_ *Request, in []*node.Member) []*node.Member { return sortBy(in, load) },
+		First: func(_ *Request, in []*node.Member) []*node.Member { return firstBy(in, load) },
 		Note: func(_ *Request, m *node.Member) string {
 			if m.Node == nil {
 				return "load unknown"
 			}
-			return fmt.Sprintf("load %.2f", m.Node.Stats.Load1) + biasNote(m, bias)
+			return fmt.Sprintf("load %.2f", m.Node.Stats.Load1) + predictionNote(m) + biasNote(m, bias)
 		},
 	}
 }
@@ -100,16 +128,21 @@ func makeByCPU(*Args) Step {
 		if m.Node == nil {
 			return math.Inf(1)
 		}
-		return -m.Node.Stats.CPUIdle
+		return predicted(m)/float64(max(1, m.Node.Stats.CPUs)) - m.Node.Stats.CPUIdle
 	}
 	return Step{
 		Sorts: true,
 		Run:   func(_ *Request, in []*node.Member) []*node.Member { return sortBy(in, busy) },
+		First: func(_ *Request, in []*node.Member) []*node.Member { return firstBy(in, busy) },
 		Note: func(_ *Request, m *node.Member) string {
 			if m.Node == nil {
 				return "idle unknown"
 			}
-			return fmt.Sprintf("idle %.0f%%", 100*m.Node.Stats.CPUIdle)
+			idle := fmt.Sprintf("idle %.0f%%", 100*m.Node.Stats.CPUIdle)
+			if n := predicted(m); n > 0 {
+				return idle + fmt.Sprintf(" - %.0f predicted on %d CPUs", n, max(1, m.Node.Stats.CPUs))
+			}
+			return idle
 		},
 	}
 }
@@ -126,29 +159,41 @@ func byBusyChildren() Spec {
 }
 
 func makeByBusyChildren(a *Args) Step {
-	bias := a.Int("BIAS", 0, 0)
+	bias := float64(a.Int("BIAS", 0, 0))
+	busy := func(req *Request, m *node.Member) float64 {
+		if m.Self {
+			return busyChildren(req, m) - bias
+		}
+		return busyChildren(req, m)
+	}
 	return Step{
 		Sorts: true,
-		Run: func(_ *Request, in []*node.Member) []*node.Member {
-			return sortBy(in, func(m *node.Member) float64 {
-				if m.Self {
-					return float64(busyChildren(m) - int64(bias))
-				}
-				return float64(busyChildren(m))
-			})
+		Run: func(req *Request, in []*node.Member) []*node.Member {
+			return sortBy(in, func(m *node.Member) float64 { return busy(req, m) })
 		},
-		Note: func(_ *Request, m *node.Member) string {
-			return fmt.Sprintf("%d busy", busyChildren(m)) + biasNote(m, float64(bias))
+		First: func(req *Request, in []*node.Member) []*node.Member {
+			return firstBy(in, func(m *node.Member) float64 { return busy(req, m) })
+		},
+		Note: func(req *Request, m *node.Member) string {
+			if m.Service == nil {
+				return fmt.Sprintf("%.0f busy", req.Under(m))
+			}
+			return fmt.Sprintf("%d busy", announcedBusy(m)) + predictionNote(m) + biasNote(m, bias)
 		},
 	}
 }
 
-func busyChildren(m *node.Member) int64 {
-	switch {
-	case m.Service == nil:
-		return m.Live.Outstanding()
-	case m.Service.Workers > 0:
-		return int64(m.Service.Busy)
+func busyChildren(req *Request, m *node.Member) float64 {
+	if m.Service == nil {
+		return req.Under(m)
 	}
-	return int64(m.Service.InFlight)
+	return float64(announcedBusy(m)) + predicted(m)
+}
+
+// announcedBusy returns how many children of its origin a node's last beat called busy.
+func announcedBusy(m *node.Member) int {
+	if m.Service.Workers > 0 {
+		return m.Service.Busy
+	}
+	return m.Service.InFlight
 }

@@ -20,6 +20,8 @@ func TestByLoad(t *testing.T) {
 		{"a bias does not favour others", "www1 load=0.7\nwww2 load=0.3", []string{"byLoad 0.5"}, "www2 www1"},
 		{"too small a bias changes nothing", "self www1 load=0.9\nwww2 load=0.3", []string{"byLoad 0.5"}, "www2 www1"},
 		{"without a bias self is like the others", "self www1 load=0.7\nwww2 load=0.3", []string{"byLoad"}, "www2 www1"},
+		{"what was predicted counts", "www1 load=1 predicted=2\nwww2 load=2.5\nwww3 predicted=4", []string{"byLoad"}, "www2 www1 www3"},
+		{"beside the bias", "self www1 load=1 predicted=2\nwww2 load=2.7", []string{"byLoad 0.5"}, "www1 www2"},
 		{"CPUs do not count", "www1 load=3 cpus=8\nwww2 load=2 cpus=1", []string{"byLoad"}, "www2 www1"},
 		{
 			"physicals come last, as they came", "www1 load=99\nphysical b\nphysical a", []string{"byLoad"}, "www1 b a",
@@ -31,6 +33,11 @@ func TestByLoad(t *testing.T) {
 func TestByCPU(t *testing.T) {
 	checkRows(t, []row{
 		{"the most idle comes first", "www1 idle=10%\nwww2 idle=93%\nwww3 idle=50%", []string{"byCPU"}, "www2 www3 www1"},
+		{
+			"what was predicted takes a CPU each", "www1 idle=90% cpus=4 predicted=1\nwww2 idle=70%\nwww3 idle=100% predicted=1",
+			[]string{"byCPU"},
+			"www2 www1 www3",
+		},
 		{"equally idle ones keep their order", "www1 idle=10%\nwww2 idle=50%\nwww3 idle=10%", []string{"byCPU"}, "www2 www1 www3"},
 		{"physicals come last, as they came", "physical b\nphysical a\nwww1 idle=0%", []string{"byCPU"}, "www1 b a"},
 	})
@@ -52,6 +59,13 @@ func TestByBusyChildren(t *testing.T) {
 			[]string{"byBusyChildren"},
 			"app2 www1 app1",
 		},
+		{
+			"what a physical failed counts after byError", "physical app1 errors=2\nphysical app2 outstanding=1",
+			[]string{"byError 5s", "byBusyChildren"},
+			"app2 app1",
+		},
+		{"without byError it does not", "physical app1 errors=2\nphysical app2 outstanding=1", []string{"byBusyChildren"}, "app1 app2"},
+		{"what was predicted counts", "www1 predicted=2\nwww2 inflight=1\nwww3 workers=9 predicted=3", []string{"byBusyChildren"}, "www2 www1 www3"},
 		{"our own requests to a node do not count", "www1 inflight=1 outstanding=9\nwww2 inflight=2", []string{"byBusyChildren"}, "www1 www2"},
 	})
 }
@@ -70,18 +84,17 @@ func TestSortsHoldForMoreThanFitsTheStack(t *testing.T) {
 		fmt.Fprintf(&b, "www%03d load=%d\n", i, 500-i)
 	}
 	f := candidacytest.Cluster(b.String())
-	got := selectFrom(candidacytest.Request(f), "byLoad")
 	want := slices.Clone(f.Candidates)
 	slices.Reverse(want)
-	if !slices.Equal(got, want) {
-		t.Errorf("order %s", candidacytest.Names(got))
+	if got := ordered(t, f, 1, "byLoad"); got != candidacytest.Names(want) {
+		t.Errorf("order %s", got)
 	}
 }
 
 func TestOnlySortsByGossipSaySo(t *testing.T) {
 	for _, s := range candidacy.Builtin().Specs() {
 		step := candidacytest.Step(candidacy.Builtin(), s.Example)
-		want := s.Name == "byLoad" || s.Name == "byCPU" || s.Name == "byBusyChildren"
+		want := slices.Contains([]string{"byLoad", "byCPU", "byBusyChildren", "byCost", "byStat"}, s.Name)
 		if step.Sorts != want {
 			t.Errorf("%s: Sorts is %v", s.Name, step.Sorts)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"backhand/gossip/node"
 )
@@ -30,7 +31,33 @@ type Step struct {
 	Why string
 	// Sorts says that the step orders by figures that all nodes hear alike, so that they may all choose the same member.
 	Sorts bool
+
+	// Ahead says whether the step can run ahead of the requests, once for each snapshot.
+	Ahead Ahead
+	// Holds returns until when a step that runs Again would drop nobody of those whom it has left, so that until then it
+	// does not run. It may be nil: then it always runs.
+	Holds func(in []*node.Member) time.Time
+	// Digest finds out ahead of the requests what Run reads as the request's digest, from the members that the steps with
+	// Ahead leave. It may be nil.
+	Digest func(farm *node.Farm, in []*node.Member) float64
+	// First is Run where only the first candidate of what is left must be the right one, and costs less. It may be nil.
+	First Func
+	// OnlyFirst says that the step neither drops nor reorders, and looks at nobody but the first candidate.
+	OnlyFirst bool
+
+	shuffles bool            // the step is byRandom
+	window   func(n int) int // how many of n candidates it keeps, the first; nil: it does not count them
 }
+
+// Ahead says whether a step that only drops candidates, or none, can do so ahead of the requests.
+type Ahead uint8
+
+// Whether a step can run ahead. A step that asks for the request, or for what changes between two snapshots, never can.
+const (
+	Never Ahead = iota
+	Once        // its result holds for the whole snapshot
+	Again       // what it drops stays dropped, but it runs once more for each request, since time goes on
+)
 
 // Registry knows functions by name. It is a value that is passed in, so that a program may add its own.
 type Registry struct {
@@ -79,7 +106,7 @@ func (r *Registry) Step(text string) (Step, error) {
 	if !ok {
 		return Step{}, fmt.Errorf("no function is named %q%s", words[0], r.hint(words[0]))
 	}
-	a := &Args{words: words[1:]}
+	a := newArgs(strings.TrimPrefix(strings.TrimSpace(text), words[0]))
 	s := spec.Make(a)
 	if err := a.done(); err != nil {
 		return Step{}, fmt.Errorf("%s: %w (usage: %s)", spec.Name, err, spec.Usage)

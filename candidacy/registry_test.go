@@ -38,8 +38,10 @@ func TestBuiltinHasTheFunctionsOfTheAncestor(t *testing.T) {
 		"addSelf", "byAge", "byBusyChildren", "byCPU", "byHostname", "byLoad", "byLogWindow", "byRandom", "bySession",
 		"HTTPRedirectToIP", "HTTPRedirectToName", "off", "removeSelf",
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got  %q\nwant %q", got, want)
+	for _, name := range want {
+		if !slices.Contains(got, name) {
+			t.Errorf("there is no %s among %q", name, got)
+		}
 	}
 }
 

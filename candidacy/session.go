@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"iter"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"backhand/gossip/node"
@@ -23,10 +24,11 @@ func bySession() Spec {
 	return Spec{
 		Name: "bySession", Usage: "bySession [NAME]",
 		Doc: "Keeps only the member that the client's session belongs to: the first whose IP address begins the value of the " +
-			"cookie NAME (default PHPSESSID=), or else of the query argument of that name, as 8 hexadecimal digits for IPv4 " +
-			"(0a000005 is 10.0.0.5, each octet two digits) or 32 for IPv6. The rest of the value is free. A draining member " +
-			"keeps its sessions. Without a session, or if it names no candidate, the list stays as it is.",
-		Source: "README.bySession", Example: "bySession PHPSESSID=",
+			"cookie NAME (default PHPSESSID=), or else of the query argument of that name, or of a path parameter " +
+			"(/cart;NAME=...), as 8 hexadecimal digits for IPv4 (0a000005 is 10.0.0.5, each octet two digits) or 32 for IPv6. " +
+			"The rest of the value is free. The cookie of addSession is understood as well. A draining member keeps its " +
+			"sessions. Without a session, or if it names no candidate, the list stays as it is.",
+		Source: "README.bySession; path parameters are ours", Example: "bySession PHPSESSID=",
 		Make: makeBySession,
 	}
 }
@@ -44,9 +46,6 @@ func makeBySession(a *Args) Step {
 type session struct{ name string }
 
 func (s session) keepOwner(req *Request, in []*node.Member) []*node.Member {
-	if req.Fields == nil {
-		return in
-	}
 	if m := s.owner(req, in); m != nil {
 		return append(in[:0], m)
 	}
@@ -55,7 +54,16 @@ func (s session) keepOwner(req *Request, in []*node.Member) []*node.Member {
 
 // owner returns the first member that a value names, or nil.
 func (s session) owner(req *Request, in []*node.Member) *node.Member {
-	for value := range s.values(req) {
+	if req.Fields != nil {
+		if m := firstOwner(s.values(req), req, in); m != nil {
+			return m
+		}
+	}
+	return firstOwner(pathParameters(req.Path, s.name), req, in)
+}
+
+func firstOwner(values iter.Seq[string], req *Request, in []*node.Member) *node.Member {
+	for value := range values {
 		if m := ownerOf(value, req, in); m != nil {
 			return m
 		}
@@ -64,21 +72,16 @@ func (s session) owner(req *Request, in []*node.Member) *node.Member {
 }
 
 func (s session) note(req *Request, m *node.Member) string {
-	if req.Fields == nil {
+	if s.owner(req, []*node.Member{m}) != m {
 		return ""
 	}
-	one := []*node.Member{m}
-	for value := range s.values(req) {
-		if sessionMember(one, value) == nil {
-			continue
-		}
-		addr, _ := m.Addr()
+	if addr, ok := m.Addr(); ok {
 		return "is " + addr.String()
 	}
-	return ""
+	return "is named by its cookie"
 }
 
-// values yields what may name the owner: all cookies, then all query arguments.
+// values yields the cookies, and then the query arguments, that may name the owner.
 func (s session) values(req *Request) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for v := range req.Fields.Cookies(s.name) {
@@ -88,6 +91,20 @@ func (s session) values(req *Request) iter.Seq[string] {
 		}
 		for v := range req.Fields.Query(s.name) {
 			if !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+// pathParameters yields those of that name: of /a;x=1;y=2/b;x=3, x is 1 and 3. Servlets have no other place for the session
+// of a client without cookies.
+func pathParameters(path, name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, rest, found := strings.Cut(path, ";"); found; _, rest, found = strings.Cut(rest, ";") {
+			word, _, _ := strings.Cut(rest, ";")
+			word, _, _ = strings.Cut(word, "/")
+			if n, v, ok := strings.Cut(word, "="); ok && n == name && !yield(v) {
 				return
 			}
 		}
@@ -106,9 +123,16 @@ func ownerOf(value string, req *Request, in []*node.Member) *node.Member {
 	return m
 }
 
-// sessionMember returns the first member whose address begins the value. The longer form goes first: of 32 digits that
-// name no IPv6 member, the first 8 may be an IPv4 address and the rest the application's.
+// sessionMember returns the first member whose address begins the value, or whose mark it is. The longer form goes
+// first: of 32 digits that name no IPv6 member, the first 8 may be an IPv4 address and the rest the application's.
 func sessionMember(members []*node.Member, value string) *node.Member {
+	if hash, ok := markOf(value); ok {
+		i := slices.IndexFunc(members, func(m *node.Member) bool { return m.Hash == hash })
+		if i < 0 {
+			return nil
+		}
+		return members[i]
+	}
 	for _, digits := range [...]int{32, 8} {
 		addr, ok := hexAddr(value, digits)
 		if !ok {

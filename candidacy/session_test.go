@@ -1,6 +1,8 @@
 package candidacy_test
 
 import (
+	"net/http"
+	"strings"
 	"testing"
 
 	"backhand/candidacy"
@@ -20,8 +22,21 @@ func TestBySession(t *testing.T) {
 		physical app8 url=http://10.0.0.8:8080
 		physical app9 url=http://app9.example.com`
 	const all = "www1 www2 www3 app8 app9"
-	cookies := func(lines ...string) candidacytest.Fields { return candidacytest.Fields{Cookie: lines} }
-	query := func(args string) candidacytest.Fields { return candidacytest.Fields{Args: args} }
+	type asked struct {
+		candidacy.Fields
+		path string
+	}
+	cookies := func(lines ...string) candidacy.Fields { return candidacytest.Fields{Cookie: lines} }
+	query := func(args string) candidacy.Fields { return candidacytest.Fields{Args: args} }
+	path := func(path string) asked { return asked{candidacytest.Fields{}, path} }
+	markOf := func(name string) string {
+		f := candidacytest.Cluster(farm)
+		req := candidacytest.Request(f)
+		selectFrom(req, "addSession")
+		_, rest, _ := strings.Cut(req.Session.Line(req, candidacytest.Member(f, name)), "=")
+		value, _, _ := strings.Cut(rest, ";")
+		return value
+	}
 	for _, row := range []struct {
 		name   string
 		fields candidacy.Fields
@@ -54,6 +69,24 @@ func TestBySession(t *testing.T) {
 		{"with its equals sign, too", cookies("sid=0a000002"), "bySession sid=", "www2"},
 		{"then the default is not read", cookies("PHPSESSID=0a000002"), "bySession sid", all},
 
+		{"a path parameter is read, too", path("/a/b;PHPSESSID=0a000002"), "bySession", "www2"},
+		{"in any part of the path, among others", path("/a;x=1;PHPSESSID=0a000002;y/b;z"), "bySession", "www2"},
+		{"up to the end of that part", path("/a;PHPSESSID=0a00000/2"), "bySession", all},
+		{"the first that names somebody counts", path("/a;PHPSESSID=0aff0001;PHPSESSID=0a000002/b;PHPSESSID=0a000001"), "bySession", "www2"},
+		{"what only looks like one is none", path("/PHPSESSID=0a000002"), "bySession", all},
+		{"of another name it is none", path("/;XPHPSESSID=0a000002;phpsessid=0a000001;PHPSESSID"), "bySession", all},
+		{"the query goes before the path", asked{query("PHPSESSID=0a000001"), "/;PHPSESSID=0a000002"}, "bySession", "www1"},
+		{"a query of nobody leaves it to the path", asked{query("PHPSESSID=x"), "/;PHPSESSID=0a000002"}, "bySession", "www2"},
+		{"a request without fields has a path, too", asked{nil, "/;PHPSESSID=0a000002"}, "bySession", "www2"},
+
+		{"a mark of addSession names its member", cookies("PHPSESSID=" + markOf("www3")), "bySession", "www3"},
+		{"a draining one, too", cookies("PHPSESSID=" + markOf("www4")), "bySession", "www4"},
+		{"and a physical that has no address", cookies("PHPSESSID=" + markOf("app9")), "bySession", "app9"},
+		{"a mark of nobody changes nothing", cookies("PHPSESSID=m0000000000000000"), "bySession", all},
+		{"a part of a mark is none", cookies("PHPSESSID=" + markOf("www3")[:16]), "bySession", all},
+		{"nor is a longer one", cookies("PHPSESSID=" + markOf("www3") + "0"), "bySession", all},
+		{"nor one with another letter", cookies("PHPSESSID=x" + markOf("www3")[1:]), "bySession", all},
+
 		{"a draining member keeps its sessions", cookies("PHPSESSID=0a000004"), "bySession", "www4"},
 		{"but not once it is silent", cookies("PHPSESSID=0a000006"), "bySession", all},
 		{"one whose origin is down does not", cookies("PHPSESSID=0a000005"), "bySession", all},
@@ -63,6 +96,9 @@ func TestBySession(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			req := candidacytest.Request(candidacytest.Cluster(farm))
 			req.Fields = row.fields
+			if a, ok := row.fields.(asked); ok {
+				req.Fields, req.Path = a.Fields, a.path
+			}
 			if got := candidacytest.Names(selectFrom(req, row.step)); got != row.want {
 				t.Errorf("%s leaves %q, want %q", row.step, got, row.want)
 			}
@@ -99,6 +135,28 @@ func TestBySessionRefusesBadNames(t *testing.T) {
 		"bySession a==":     `bySession: NAME is "a="` + want,
 		"bySession a b":     `bySession: "b" is one argument too many (usage: bySession [NAME])`,
 		"bySession " + long: `bySession: NAME is "` + long + `"` + want,
+	})
+}
+
+// Anything may stand in a cookie and in a path.
+func FuzzBySession(f *testing.F) {
+	for _, seed := range []string{
+		"0a000001", "0A000002rest", "20010db8000000000000000000000003", "m439f77c8eef55c57", "m439f77c8eef55c5\xff", "0a00000", ";", "=", "",
+	} {
+		f.Add(seed, "/a;sid="+seed+"/b")
+	}
+	f.Fuzz(func(t *testing.T, cookie, path string) {
+		farm := candidacytest.Cluster("www1\nwww2\nwww3 addr=[2001:db8::3]:80\nwww4 state=draining\nphysical app1")
+		req := candidacytest.Request(farm)
+		req.Path, req.Fields = path, candidacytest.Fields{Cookie: []string{"sid=" + cookie}}
+		got := selectFrom(req, "bySession sid", "addSession sid")
+		if len(got) != 1 && len(got) != len(farm.Candidates) {
+			t.Errorf("%q and %q leave %s", cookie, path, candidacytest.Names(got))
+		}
+		line := req.Session.Line(req, got[0])
+		if set, err := http.ParseSetCookie(line); line != "" && (err != nil || set.Name != "sid") {
+			t.Errorf("the cookie %q makes %q", cookie, line)
+		}
 	})
 }
 

@@ -1,6 +1,8 @@
 package candidacytest
 
 import (
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +53,51 @@ func TestClusterReadsWhatItIsTold(t *testing.T) {
 	}
 }
 
+func TestClusterReadsWhatIsKnownOfLiveMembers(t *testing.T) {
+	f := Cluster(`
+		self www1 zone=a label=gpu label=rack=7 mem=45% served=9 serve=20ms load=3 speed=50
+		www2 slots=4 mu=10 heard=7@2 outstanding=3 predicted=2 errors=1 latency=20ms arrivals=30 average=2.5 dispatched=5 speed=100
+		www3 heard=7.5/2/20 since=10s
+		physical app1 capacity=8 since=0s heard=1 predicted=1`)
+	www1, www2, www3, app1 := Member(f, "www1"), Member(f, "www2"), Member(f, "www3"), Member(f, "app1")
+	if gpu, ok := www1.Label("gpu"); !ok || gpu != "" {
+		t.Errorf("labels %v", www1.Node.Labels)
+	}
+	if rack, _ := www1.Label("rack"); rack != "7" || f.Zone != "a" {
+		t.Errorf("labels %v, zone %q", www1.Node.Labels, f.Zone)
+	}
+	if used := www1.Stats().MemUsed(); used != 0.45 || www1.Service.Served != 9 || www1.Service.ServeTime != 20*time.Millisecond {
+		t.Errorf("memory %v, service %+v", used, www1.Service)
+	}
+	if f.Fastest != 100 || f.HighWater != 8 || f.Fronts != 2 {
+		t.Errorf("fastest %v, mark %v, %d fronts", f.Fastest, f.HighWater, f.Fronts)
+	}
+	heard := func(m *node.Member) string { // mu is kept roughly
+		h := m.Live.LastHeard()
+		return fmt.Sprintf("%v/%v/%.3f@%v", h.InFlight, h.Slots, h.Mu, h.Own)
+	}
+	if got := heard(www2); got != "7/4/10.000@2" || www2.Live.Outstanding() != 3 || www2.Live.LastHeard().At != Now().UnixNano() {
+		t.Errorf("heard %s, %d under way", got, www2.Live.Outstanding())
+	}
+	if l := www2.Live; l.Predicted(1) != 2 || l.Pending(Now(), time.Second) != 1 || l.Latency() != 20*time.Millisecond {
+		t.Errorf("%d predicted, %d failed, latency %v", l.Predicted(1), l.Pending(Now(), time.Second), l.Latency())
+	}
+	if s := www2.Service; s.Arrivals != 30 || s.Average != 2.5 {
+		t.Errorf("service %+v", s)
+	}
+	if got := heard(www3); got != "7.5/2/20.000@0" || www3.Live.Outstanding() != 0 {
+		t.Errorf("heard %s", got)
+	}
+	if got := heard(app1); app1.Slots() != 8 || got != "1/8/0.000@0" {
+		t.Errorf("%v slots, heard %s", app1.Slots(), got)
+	}
+	for m, want := range map[*node.Member]time.Duration{www1: time.Hour, www2: time.Hour, www3: 10 * time.Second, app1: 0} {
+		if got := Now().Sub(m.Live.Since()); got != want {
+			t.Errorf("%s is there for %v, want %v", m.Name, got, want)
+		}
+	}
+}
+
 func TestClusterOfNobodyIsEmpty(t *testing.T) {
 	if f := Cluster(""); f == nil || len(f.Members) > 0 || f.Self != nil {
 		t.Errorf("got %+v", f)
@@ -60,6 +107,7 @@ func TestClusterOfNobodyIsEmpty(t *testing.T) {
 func TestClusterRefusesWhatItCannotRead(t *testing.T) {
 	for _, text := range []string{
 		"self", "load=3", "www1 lode=3", "www1 load=x", "www1 age=7", "www1 state=dead", "www1 addr=1.2.3.4", "www1 busy=1.5",
+		"www1 heard=x", "www1 heard=1/2/3/4", "www1 heard=1@x", "www1 since=x", "www1 mem=x", "www1 served=-1",
 	} {
 		func() {
 			defer func() {
@@ -73,9 +121,15 @@ func TestClusterRefusesWhatItCannotRead(t *testing.T) {
 }
 
 func TestFieldsReadAllCookiesAndArguments(t *testing.T) {
-	f := Fields{Cookie: []string{"a=1; b=2", "a=3"}, Args: "a=4&a=5"}
+	f := Fields{Cookie: []string{"a=1; b=2", "a=3"}, Args: "a=4&a=5", Fields: http.Header{"X-A": {"6", "7"}}}
 	if got := slices.Collect(f.Cookies("a")); !slices.Equal(got, []string{"1", "3"}) {
 		t.Errorf("cookies %q", got)
+	}
+	if got := slices.Collect(f.Header("x-a")); !slices.Equal(got, []string{"6", "7"}) {
+		t.Errorf("fields %q", got)
+	}
+	if got := slices.Collect(f.Header("cookie")); !slices.Equal(got, f.Cookie) {
+		t.Errorf("Cookie fields %q", got)
 	}
 	if got := slices.Collect(f.Query("a")); !slices.Equal(got, []string{"4", "5"}) {
 		t.Errorf("arguments %q", got)

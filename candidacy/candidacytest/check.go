@@ -92,6 +92,28 @@ func (c trial) check(step candidacy.Step, p promises) error {
 	if a, b := targets(req, f), targets(again, f); a != b {
 		return fmt.Errorf("same seed, other redirect: %s, then %s", a, b)
 	}
+	return c.checkShortCuts(step, f, first)
+}
+
+// checkShortCuts tests that what a chain may leave out for a request makes no difference. result is that of Run.
+func (c trial) checkShortCuts(step candidacy.Step, f *node.Farm, result []*node.Member) error {
+	in := c.candidates(f)
+	if step.First != nil {
+		first := step.First(c.request(f), slices.Clone(in))
+		if len(first) != len(result) || len(first) > 0 && first[0] != result[0] {
+			return fmt.Errorf("what First returns is %s, and Run %s\ncluster:\n%s", Names(first), Names(result), c.cluster)
+		}
+	}
+	if step.Ahead != candidacy.Never {
+		again := step.Run(c.request(f), slices.Clone(result))
+		left := slices.DeleteFunc(in, func(m *node.Member) bool { return !slices.Contains(result, m) })
+		if !slices.Equal(again, result) || !slices.Equal(left, result) {
+			return fmt.Errorf("it may run ahead, but does not only drop candidates: %s, then %s", Names(result), Names(again))
+		}
+	}
+	if step.OnlyFirst && !slices.Equal(result, c.candidates(f)) {
+		return fmt.Errorf("it looks at the first candidate only, and leaves %s of %s", Names(result), Names(c.candidates(f)))
+	}
 	return nil
 }
 
@@ -166,7 +188,7 @@ type picture struct {
 func pictureOf(f *node.Farm) picture {
 	p := picture{Farm: *f}
 	p.Farm.Members, p.Farm.Candidates = slices.Clone(f.Members), slices.Clone(f.Candidates)
-	p.Farm.Draining = slices.Clone(f.Draining)
+	p.Farm.Draining, p.Farm.Prepared = slices.Clone(f.Draining), nil
 	for _, m := range f.Members {
 		p.Members = append(p.Members, *m)
 		l := m.Live
@@ -188,5 +210,6 @@ func comparably() cmp.Option {
 	return cmp.Options{
 		cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, node.Member{}),
 		cmp.Comparer(func(a, b *node.Member) bool { return a == b }),
+		cmpopts.IgnoreUnexported(node.Farm{}),
 	}
 }

@@ -1,9 +1,11 @@
 package candidacytest
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,12 +41,23 @@ func Cluster(text string) *node.Farm {
 //	age=7s                since the beat came; default: 0
 //	sample=200ms          how old the figures were then; default: 0
 //	interval=1s           between two beats; default: 1s
-//	load=0.2  idle=93%  cpus=4  speed=100  zone=a  tls=true
-//	slots=4  mu=10  workers=150  busy=3  inflight=3
+//	load=0.2  idle=93%  cpus=4  speed=100  mem=45%  dispatched=20  tls=true
+//	zone=a  label=gpu  label=rack=7    labels add up
+//	slots=4  mu=10  workers=150  busy=3  inflight=3  average=2.5  arrivals=30
+//	served=100  serve=25ms
+//	capacity=4            of a physical
+//	since=10s             how long it may be chosen; default: 1h
+//	heard=7/4/10@2        just now it has said that 7 were under way on 4 slots of 10 a second each; then 2 of them were ours;
+//	                      default of all but the first: slots, mu, 0
 //	outstanding=2         requests that we have under way there
+//	predicted=2           requests that were added to its figures since its beat
+//	errors=2              requests that it failed just now
+//	latency=20ms          how long it took lately
 //	unreachable=true      a connect to it failed just now
+//
+// The high-water mark is what the nodes' loads make it.
 func Snapshot(text string) *node.Snapshot {
-	p := node.Parts{Taken: Now(), Live: node.NewLiveSet()}
+	p := node.Parts{Live: node.NewLiveSet()}
 	var rows []*row
 	for i, line := range strings.Split(text, "\n") {
 		words := strings.Fields(line)
@@ -56,13 +69,36 @@ func Snapshot(text string) *node.Snapshot {
 			panic(fmt.Sprintf("candidacytest: line %d, %q: %v", i+1, strings.TrimSpace(line), err))
 		}
 		rows = append(rows, r)
+	}
+	for _, since := range joined(rows) {
+		p.Taken, p.Nodes, p.Physicals = Now().Add(-since), nil, nil
+		for _, r := range rows {
+			if r.since >= since {
+				r.addTo(&p)
+			}
+		}
+		node.NewSnapshot(p)
+	}
+	p.Taken, p.Nodes, p.Physicals = Now(), nil, nil
+	for _, r := range rows {
 		r.addTo(&p)
 	}
+	p.HighWater = new(node.HighWater).Update(p.Nodes, p.Taken)
 	s := node.NewSnapshot(p)
 	for _, r := range rows {
 		r.setLive(s)
 	}
 	return s
+}
+
+// joined returns how long ago rows joined, the first of them first.
+func joined(rows []*row) []time.Duration {
+	var all []time.Duration
+	for _, r := range rows {
+		all = append(all, r.since)
+	}
+	slices.SortFunc(all, func(a, b time.Duration) int { return cmp.Compare(b, a) })
+	return slices.Compact(all)
 }
 
 // Names returns the members' names in their order, with a space between them: "www2 www1".
@@ -95,8 +131,9 @@ type row struct {
 	node           node.Node
 	service        node.Service
 	url            *url.URL
-	outstanding    int
-	unreachable    bool
+	capacity       float64
+	since          time.Duration
+	live           live
 }
 
 func newRow(n int) *row {
@@ -111,6 +148,7 @@ func newRow(n int) *row {
 		},
 		service: node.Service{Ready: true, Slots: 1},
 		url:     &url.URL{Scheme: "http", Host: addr.String()},
+		since:   time.Hour,
 	}
 }
 
@@ -160,24 +198,43 @@ func (r *row) set(key, value string) (err error) {
 		n.Zone = value
 	case "tls":
 		n.TLS, err = strconv.ParseBool(value)
-	case "unreachable":
-		r.unreachable, err = strconv.ParseBool(value)
+	case "label":
+		k, v, _ := strings.Cut(value, "=")
+		n.Labels = append(n.Labels, node.Label{Key: k, Value: v})
+	case "since":
+		r.since, err = time.ParseDuration(value)
+	case "serve":
+		sv.ServeTime, err = time.ParseDuration(value)
 	case "idle":
 		st.CPUIdle, err = parseShare(value)
+	case "mem":
+		var used float64
+		used, err = parseShare(value)
+		st.MemTotal, st.MemAvailable = memory, memory-uint64(used*memory)
 	default:
+		if known, err := r.live.set(key, value); known {
+			return err
+		}
 		return r.setNumber(key, value)
 	}
 	return err
 }
 
+// memory is that of each host of which mem= says how much is in use.
+const memory = 1000 << 20
+
 func (r *row) setNumber(key, value string) (err error) {
 	st, sv := &r.node.Stats, &r.service
 	ints := map[string]*int{
 		"cpus": &st.CPUs, "workers": &sv.Workers, "busy": &sv.Busy, "inflight": &sv.InFlight,
-		"outstanding": &r.outstanding,
 	}
-	floats := map[string]*float64{"load": &st.Load1, "speed": &st.Speed, "slots": &sv.Slots, "mu": &sv.Mu}
+	floats := map[string]*float64{
+		"load": &st.Load1, "speed": &st.Speed, "dispatched": &st.Dispatched,
+		"slots": &sv.Slots, "mu": &sv.Mu, "average": &sv.Average, "arrivals": &sv.Arrivals, "capacity": &r.capacity,
+	}
 	switch {
+	case key == "served":
+		sv.Served, err = strconv.ParseUint(value, 10, 64)
 	case ints[key] != nil:
 		*ints[key], err = strconv.Atoi(value)
 	case floats[key] != nil:
@@ -210,13 +267,14 @@ func parseShare(s string) (float64, error) {
 func (r *row) addTo(p *node.Parts) {
 	if r.physical {
 		for _, f := range r.farms {
-			p.Physicals = append(p.Physicals, node.Physical{Farm: f, Name: r.node.Name, URL: r.url})
+			p.Physicals = append(p.Physicals, node.Physical{Farm: f, Name: r.node.Name, URL: r.url, Capacity: r.capacity})
 		}
 		return
 	}
 	if r.self {
 		p.Self = r.node.ID
 	}
+	r.node.Services = nil
 	for _, f := range r.farms {
 		s := r.service
 		s.Farm = f
@@ -232,12 +290,7 @@ func (r *row) setLive(s *node.Snapshot) {
 			if m.Node != &r.node && (m.Node != nil || m.URL != r.url) {
 				continue // another row's
 			}
-			for range r.outstanding {
-				m.Live.Start()
-			}
-			if r.unreachable {
-				m.Live.ConnectFailed(Now())
-			}
+			r.live.apply(m)
 		}
 	}
 }

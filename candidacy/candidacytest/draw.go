@@ -61,7 +61,8 @@ func drawMember(t *rapid.T) string {
 	return fmt.Sprintf("%s/ load=%d idle=%d%% inflight=%d age=%dms", what, load, idle, busy, age) +
 		rapid.SampledFrom([]string{
 			"", "", "", " state=draining", " down=refused", " unreachable=true", " outstanding=2", " workers=9 busy=4",
-			" addr=[2001:db8::1]:8080",
+			" addr=[2001:db8::1]:8080", " zone=a label=disk=ssd", " since=3s", " mem=80% speed=50 predicted=2",
+			" slots=4 mu=10 arrivals=30 heard=5@2 outstanding=3", " capacity=4 errors=1 latency=20ms",
 		}).Draw(t, "and")
 }
 

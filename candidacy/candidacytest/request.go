@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 
 	"backhand/candidacy"
 	"backhand/gossip/node"
@@ -24,8 +25,9 @@ func Rand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, seed)) }
 
 // Fields are the parts of a request that steps may ask for.
 type Fields struct {
-	Cookie []string // Cookie fields, as they came
-	Args   string   // the query, without ?
+	Cookie []string    // Cookie fields, as they came
+	Args   string      // the query, without ?
+	Fields http.Header // all other fields
 }
 
 // Cookies yields the values of all cookies of that name.
@@ -52,6 +54,14 @@ func (f Fields) Query(name string) iter.Seq[string] {
 			}
 		}
 	}
+}
+
+// Header yields the values of all fields of that name.
+func (f Fields) Header(name string) iter.Seq[string] {
+	if http.CanonicalHeaderKey(name) == "Cookie" {
+		return slices.Values(f.Cookie)
+	}
+	return slices.Values(f.Fields.Values(name))
 }
 
 // Step returns the step that its text stands for, with the registry's functions. It panics if there is a mistake in it.
