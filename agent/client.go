@@ -24,6 +24,7 @@ type (
 	Question    = proxy.Question
 	Explanation = proxy.Explanation
 	Mark        = proxy.Mark
+	Place       = proxy.Place
 )
 
 // Client talks to the agent that runs on this host, over its control socket.

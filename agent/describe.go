@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -18,19 +19,32 @@ func (a *Agent) describe(now time.Time) node.Node {
 	cfg := a.config.Load()
 	stats, err := a.opt.Sampler.Sample(now)
 	a.trouble.note(a.log, "the host's load figures cannot be read; the last ones are announced", err)
-	stats.Speed = a.speed
+	stats.Speed = cmp.Or(cfg.Node.Speed, a.speed)
 	stats.Dispatched = a.dispatch.rate(now)
 	n := node.Node{
 		ID: a.state.id, Boot: a.state.bootNumber(), Name: cfg.Node.Name, Zone: cfg.Node.Zone,
-		Addr: cfg.Node.Address, TLS: cfg.Node.TLS, Direct: a.opt.Announce, State: a.State(),
+		Labels: cfg.Node.Labels, Addr: cfg.Node.Address, TLS: cfg.Node.TLS, Direct: a.opt.Announce, State: a.State(),
 		ConfigHash: cfg.Hash, Interval: cfg.Gossip.Interval, Stats: stats, Heard: now,
 	}
 	for _, s := range *a.serves.Load() {
-		n.Services = append(n.Services, s.service(now, a.log))
+		n.Services = append(n.Services, s.service(now, a.muOf(s.cfg.Farm), a.log))
 	}
 	a.self.Store(&n)
 	a.mergeSoon()
 	return n
+}
+
+// muOf returns how many requests a second one busy slot of the farm's members completes, as the last snapshot has it; 0 if
+// that is not known.
+func (a *Agent) muOf(farm string) float64 {
+	s := a.snapshot.Load()
+	if s == nil {
+		return 0
+	}
+	if f := s.Farm(farm); f != nil {
+		return f.Mu
+	}
+	return 0
 }
 
 func (a *Agent) mergeSoon() {

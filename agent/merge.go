@@ -55,10 +55,16 @@ func (a *Agent) merge() time.Time {
 	if self := a.self.Load(); self != nil {
 		nodes = append(nodes, self)
 	}
-	a.snapshot.Store(node.NewSnapshot(node.Parts{
-		Taken: now, Self: a.state.id, Nodes: nodes, Physicals: physicals(a.config.Load()),
+	cfg := a.config.Load()
+	s := node.NewSnapshot(node.Parts{
+		Taken: now, Self: a.state.id, Nodes: nodes, Physicals: physicals(cfg),
 		HighWater: a.mark.Update(nodes, now), Live: a.live,
-	}))
+	})
+	// A site of the configuration before has other chains; until it goes, they begin with all candidates.
+	for _, r := range cfg.Route {
+		r.Chain.Prepare(s.Farm(r.Farm), now)
+	}
+	a.snapshot.Store(s)
 	return now
 }
 

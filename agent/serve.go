@@ -94,13 +94,14 @@ func serveOf(serves []*serve, farm string) *serve {
 	return nil
 }
 
-// service returns what is announced of the farm.
-func (s *serve) service(now time.Time, log *slog.Logger) node.Service {
+// service returns what is announced of the farm, of which a busy slot completes mu requests a second as a rule; 0 if that
+// is not known.
+func (s *serve) service(now time.Time, mu float64, log *slog.Logger) node.Service {
 	svc := node.Service{Farm: s.cfg.Farm, Workers: s.cfg.Workers}
+	s.meter.SetPrior(mu)
 	s.meter.Read(&svc, now)
 	svc.Ready, svc.Why = s.origin.Ready()
 	s.tell(&svc, log)
-	svc.Busy = svc.InFlight
 	if busy, workers, ok := s.origin.Busy(); ok {
 		svc.Busy = busy
 		if svc.Workers == 0 {

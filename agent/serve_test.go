@@ -66,7 +66,7 @@ func TestAnOriginThatGoesDownIsLoggedOnce(t *testing.T) {
 		t.Helper()
 		out.Reset()
 		for range 3 {
-			s.service(time.Now(), log)
+			s.service(time.Now(), 0, log)
 		}
 		if strings.Count(out.String(), "\n") > 1 {
 			t.Errorf("said more than once:\n%s", &out)

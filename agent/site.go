@@ -98,6 +98,7 @@ func (a *Agent) forgetClients(site *proxy.Site) {
 func proxyRoute(r config.Route) proxy.Route {
 	return proxy.Route{
 		Host: r.Host, Path: r.Path, Files: r.Files, Farm: r.Farm, Chain: r.Chain, WhenEmpty: r.WhenEmpty, RetryOn: r.RetryOn,
+		ErrorOn: r.ErrorOn,
 	}
 }
 
@@ -115,7 +116,7 @@ func physicals(cfg *config.Config) []node.Physical {
 	var out []node.Physical
 	for _, f := range cfg.Farm {
 		for _, m := range f.Member {
-			out = append(out, node.Physical{Farm: f.Name, Name: m.Name, URL: m.URL})
+			out = append(out, node.Physical{Farm: f.Name, Name: m.Name, URL: m.URL, Capacity: m.Capacity})
 		}
 	}
 	return out

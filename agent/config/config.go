@@ -7,6 +7,7 @@ import (
 
 	"backhand/candidacy"
 	"backhand/gossip"
+	"backhand/gossip/node"
 )
 
 // Config is a file that was read and found right. Templates are evaluated and defaults are filled in.
@@ -37,8 +38,14 @@ type Node struct {
 	TLS     bool
 	// Name is shown to people and matched by byHostname. Default: the host name. At most 255 bytes.
 	Name string
-	// Zone is where the node stands, at most 32 bytes. Default: none.
+	// Zone is where the node stands, for byZone, at most 32 bytes. Default: none.
 	Zone string
+	// Labels are what byLabel chooses by, in the order of their keys: at most 16, keys of 1 to 32 bytes, values of at most
+	// 32, 480 bytes together. Default: none.
+	Labels []node.Label
+	// Speed is how fast one CPU of the host is, as compared with those of the other hosts, up to 1e9. Default 0: it is
+	// measured at the first start.
+	Speed float64
 	// StateDir keeps the node's id, its boot number and the control socket. Default: /var/lib/backhand, and if that cannot be
 	// written, none: then the id is random at every start, and the commands that need the socket do not work.
 	StateDir string
@@ -66,10 +73,10 @@ type Serve struct {
 	Farm   string   // at most 32 bytes
 	Origin *url.URL // http://, https:// or h2c://host:port, with the port always there
 	Reach  Reach
-	// Capacity is how many requests the origin runs at full speed at once. Default: the CPUs, limits of the cgroup
-	// included.
+	// Capacity is how many requests the origin runs at full speed at once, up to 1e6: about its CPUs, or more if it mostly
+	// waits for others. Default: the CPUs, limits of the cgroup included.
 	Capacity float64
-	// Workers is the limit of its processes or threads; it is only shown, and used by byBusyChildren.
+	// Workers is the limit of its processes or threads, which is no capacity: it is only shown, and used by byBusyChildren.
 	Workers int
 	// Check is a path that must answer with a status from 200 to 399. Default: a TCP connect.
 	Check string
@@ -90,6 +97,9 @@ type Farm struct {
 type Physical struct {
 	Name string
 	URL  *url.URL // http://, https:// or h2c://host:port, with the port always there
+	// Capacity is how many requests it runs at full speed at once, up to 1e6. Default 0: not known, which counts as 1, alike
+	// for all.
+	Capacity float64
 }
 
 // Route maps requests to a farm and to the chain that picks the member.
@@ -106,6 +116,8 @@ type Route struct {
 	// RetryOn are statuses, of 502, 503 and 504, upon which a request that may run twice is handed to another member.
 	// Default: none.
 	RetryOn []int
+	// ErrorOn are statuses, from 500 to 599, that count as an error of the member, for byError. Default: 500, 502, 503, 504.
+	ErrorOn []int
 }
 
 // Status says where the page is and who may see it.

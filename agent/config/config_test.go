@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-sockaddr"
 
 	"backhand/candidacy"
+	"backhand/gossip/node"
 )
 
 // host returns an Env with loopback and these addresses on eth0, eth1 and so on.
@@ -158,6 +159,8 @@ func TestValues(t *testing.T) {
 	text := `cluster = "web"
 node.name = "a"
 node.zone = "rack1"
+node.labels = { rack = "r1", gpu = "", "a.b" = "ü=1" }
+node.speed = 123.5
 node."state_dir" = "/srv/b/../backhand/"
 log = { access = "-" }
 proxy = { trusted_proxies = ["10.0.0.0/8"], tries = 5, connect = "20ms", response_head = "2m", idle = "1h", drain = "0s" }
@@ -173,6 +176,20 @@ farm = "b"
 origin = "http://[::1]:8081"
 capacity = 8
 default = true
+[[farm]]
+name = "x"
+member = [ { name = "m", url = "http://a", capacity = 2.5 }, { name = "n", url = "http://b" } ]
+[[route]]
+path = "/"
+farm = "a"
+[[route]]
+path = "/b"
+farm = "a"
+error_on = [503, 599]
+[[route]]
+path = "/c"
+farm = "a"
+error_on = []
 [node.x]
 `
 	// The last line makes "node" a table of both spellings, which is no TOML; without it the file is good.
@@ -184,6 +201,17 @@ default = true
 	c := good(t, text, host("10.58.4.1/24"))
 	if c.Node.Name != "a" || c.Node.Zone != "rack1" || c.Node.StateDir != "/srv/backhand" {
 		t.Errorf("node is %+v", c.Node)
+	}
+	labels := []node.Label{{Key: "a.b", Value: "ü=1"}, {Key: "gpu"}, {Key: "rack", Value: "r1"}}
+	if d := cmp.Diff(labels, c.Node.Labels); d != "" || c.Node.Speed != 123.5 {
+		t.Errorf("speed is %v, labels (-want +got):\n%s", c.Node.Speed, d)
+	}
+	if m := c.Farm[0].Member; m[0].Capacity != 2.5 || m[1].Capacity != 0 {
+		t.Errorf("the members are %+v", m)
+	}
+	errorOn := [][]int{{500, 502, 503, 504}, {503, 599}, {}}
+	if d := cmp.Diff(errorOn, [][]int{c.Route[0].ErrorOn, c.Route[1].ErrorOn, c.Route[2].ErrorOn}); d != "" {
+		t.Errorf("error_on (-want +got):\n%s", d)
 	}
 	a, b := c.Serve[0], c.Serve[1]
 	if a.Capacity != 2.5 || a.Workers != 150 || a.Check != "/health?deep=1" || a.StatusURL.String() != "http://localhost:8080/server-status?auto" {

@@ -81,6 +81,7 @@ func (p *parser) readFarm(s *section) {
 		if m.URL = ms.base("url"); !ms.has("url") {
 			ms.missing("url", `"http://10.58.4.21:8080"`)
 		}
+		m.Capacity = ms.number("capacity", 0, maxCapacity)
 		f.Member = append(f.Member, m)
 		ms.close()
 	}

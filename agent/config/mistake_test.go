@@ -9,10 +9,12 @@ import (
 
 // Each text follows a first line that says cluster = "web", so that it begins on line 2, and is read on a host with lo
 // 127.0.0.1, eth0 10.58.4.1 and eth1 10.58.5.1.
-var mistakes = []struct {
+type mistakeRow struct {
 	name, text string
 	want       []string
-}{
+}
+
+var mistakes = []mistakeRow{
 	{"a file with the cluster alone is good", "", nil},
 
 	// Keys and types.
@@ -111,6 +113,8 @@ address = ':80'`,
 	},
 	{"an empty name", "[node]\nname = ''", []string{"3: node.name has 0 bytes: write 1 to 255"}},
 	{"a long zone", "[node]\nzone = '" + strings.Repeat("z", 33) + "'", []string{"3: node.zone has 33 bytes: write at most 32"}},
+	{"a speed of nothing", "[node]\nspeed = 0", []string{"3: node.speed is 0: write a number above 0 and up to 1e+09"}},
+	{"a speed in words", "[node]\nspeed = 'fast'", []string{"3: node.speed is a string: write a number above 0 and up to 1e+09, without quotes"}},
 	{
 		"a state_dir that cannot be written", `[node]
 state_dir = '/readonly/b'`,
@@ -364,164 +368,18 @@ member = 3`,
 		},
 	},
 
-	// Routes.
 	{
-		"an empty route", "[[route]]",
-		[]string{`2: route.path is missing: write path = "/"`, `2: route.farm is missing: write farm = "web"`},
-	},
-	{
-		"paths", `[[route]]
-farm = 'a'
-path = 'a'
-[[route]]
-farm = 'a'
-path = '/a?b'
-[[route]]
-farm = 'a'
-path = '/a/../b'
-[[route]]
-farm = 'a'
-path = '/a//b'
-[[route]]
-farm = 'a'
-path = '/%41'
-[[route]]
-farm = 'a'
-path = '/%4'
-[[route]]
-farm = 'a'
-path = '/a b'
-[[route]]
-farm = 'a'
-path = '/%2F'`,
+		"a capacity of a member that is none", `[[farm]]
+name = 'a'
+member = [
+{ name = 'a', url = 'http://a', capacity = 8 },
+{ name = 'b', url = 'http://b', capacity = -1 },
+{ name = 'c', url = 'http://c', capacity = '8' },
+{ name = 'd', url = 'http://d', capacty = 8 }]`,
 		[]string{
-			`4: route.path is "a": write a path that begins with /`,
-			`7: route.path is "/a?b": leave ? and # and what is behind them away; only paths are compared`,
-			`10: route.path is "/a/../b": leave the segment ".." away; it is removed from requests before they are compared`,
-			`13: route.path is "/a//b": write one slash instead of two`,
-			`16: route.path is "/%41": write A for %41; it is decoded before it is compared`,
-			`19: route.path is "/%4": write two hexadecimal figures behind %, and % itself as %25`,
-			`22: route.path is "/a b": write %20 for the byte " ", as requests have it`,
-		},
-	},
-	{
-		"hosts", `[[route]]
-farm = 'a'
-path = '/'
-host = [
-'*.example.com',
-'http://a/',
-'a:80',
-'',
-'a b',
-'[::1]',
-]`,
-		[]string{
-			`6: route.host is "*.example.com": patterns are not known here: write each name, or leave host away for all`,
-			`7: route.host is "http://a/": write the name alone, such as "www.example.com"`,
-			`8: route.host is "a:80": leave the port away; a route is for all ports`,
-			`9: route.host is "": write a host name, such as "www.example.com"`,
-			`10: route.host is "a b": write a host name, such as "www.example.com"`,
-		},
-	},
-	{
-		"files", `[[route]]
-farm = 'a'
-path = '/'
-files = ['a/*.php', '[a', '', '*.php']
-[[route]]
-farm = 'a'
-path = '/b'
-files = []`,
-		[]string{
-			`5: route.files is "a/*.php": leave the slash away; a pattern is compared with the last segment alone`,
-			`5: route.files is "[a": it is malformed: close each [ with ], and write \ only before another character`,
-			`5: route.files is "": write a pattern, such as "*.php"`,
-			"9: route.files is an empty list, which no request matches: leave it away for all",
-		},
-	},
-	{
-		"the same path twice", `[[route]]
-path = '/'
-farm = 'a'
-[[route]]
-farm = 'b'
-path = '/'`,
-		[]string{`7: route.path "/" is there already, in line 3, for the same host and files: make them differ or leave one route away`},
-	},
-	{
-		"the same path for hosts of which one is shared", `[[route]]
-host = ['a', 'b']
-path = '/x'
-farm = 'a'
-[[route]]
-host = ['c', 'B.']
-farm = 'b'
-path = '/x/'`,
-		[]string{`9: route.path "/x" is there already, in line 4, for the same host and files: make them differ or leave one route away`},
-	},
-	{
-		"the same path for other hosts and other files", `[[route]]
-path = '/'
-farm = 'a'
-[[route]]
-host = ['a']
-path = '/'
-farm = 'a'
-[[route]]
-host = ['b']
-path = '/'
-farm = 'a'
-[[route]]
-files = ['*.php']
-path = '/'
-farm = 'a'
-[[route]]
-files = ['*.asp']
-path = '/'
-farm = 'a'`,
-		nil,
-	},
-	{
-		"chains", `[[route]]
-path = '/'
-farm = 'a'
-chain = [] # []
-[[route]]
-path = '/b'
-farm = 'a'
-chain = [ "byAge -1", # [a]
-  "byAge 6 7",
-  """byRandom""",
-  ''
-]
-[[route]]
-path = '/c'
-farm = 'a'
-chain = 'off'`,
-		[]string{
-			`5: route.chain has no step: leave it away for the default chain, or write ["off"] to balance nothing`,
-			"", "", "",
-			`17: route.chain is a string: write a list, ["off"]`,
-		},
-	},
-	{
-		"when_empty", `[[route]]
-path = '/'
-farm = 'a'
-when_empty = 503
-[[route]]
-path = '/b'
-farm = 'a'
-when_empty = 'all'
-[[route]]
-path = '/c'
-farm = 'a'
-when_empty = 'self'`,
-		[]string{
-			`5: route.when_empty is a number: write a string, such as "503"`,
-			`9: route.when_empty is "all": write "self", "any" or "503"`,
-			`13: route.when_empty is "self", and this host does not serve "a": write "any" or "503", or add a [[serve]]`,
+			"6: farm.member.capacity is -1: write a number above 0 and up to 1e+06",
+			"7: farm.member.capacity is a string: write a number above 0 and up to 1e+06, without quotes",
+			"8: farm.member.capacty is not known: did you mean capacity?",
 		},
 	},
 
@@ -636,9 +494,12 @@ access = '-'
 	},
 }
 
+func TestMistakes(t *testing.T) { testMistakes(t, mistakes) }
+
 // An empty wanted line stands for any.
-func TestMistakes(t *testing.T) {
-	for _, row := range mistakes {
+func testMistakes(t *testing.T, rows []mistakeRow) {
+	t.Helper()
+	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			got := found(t, "cluster = \"web\"\n"+row.text, host("10.58.4.1/24", "10.58.5.1/24"))
 			want := append([]string(nil), row.want...)

@@ -10,6 +10,9 @@ import (
 
 const defaultStateDir = "/var/lib/backhand"
 
+// maxSpeed is far above what is measured, which is about a hundred.
+const maxSpeed = 1e9
+
 // maxStateDir leaves room for "/control.sock" in the 107 bytes that the name of a Unix socket may have.
 const maxStateDir = 107 - len("/control.sock")
 
@@ -31,6 +34,8 @@ func (p *parser) readNode(s *section) {
 	if n.Zone, _ = s.text("zone", `"rack1"`); len(n.Zone) > node.MaxZone {
 		p.wrong(s.lineOf("zone"), "node.zone has %d bytes: write at most %d", len(n.Zone), node.MaxZone)
 	}
+	p.readLabels(s.section("labels"))
+	n.Speed = s.number("speed", 0, maxSpeed)
 	n.Identity = p.readIdentity(s)
 	p.readStateDir(s)
 	s.close()

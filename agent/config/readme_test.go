@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"backhand/candidacy"
+	"backhand/gossip/node"
 )
 
 // Every file in the README must be one that an agent takes, without a mistake.
@@ -118,6 +119,10 @@ address = "unix:/a"
 	if d := cmp.Diff(plain.Serve[0].Reach, said.Serve[0].Reach); d != "" {
 		t.Errorf("[[serve]] (-default +README):\n%s", d)
 	}
+	route := parse("cluster = 'web'\n[[route]]\npath = '/'\nfarm = 'web'\n[[listen]]\naddress = 'unix:/a'").Route[0]
+	if d := cmp.Diff(route.ErrorOn, said.Route[0].ErrorOn); d != "" {
+		t.Errorf("error_on (-default +README):\n%s", d)
+	}
 	if said.Gossip.Interval != plain.Gossip.Interval || said.Log.Format != plain.Log.Format ||
 		said.Status.Path != plain.Status.Path || said.Node.StateDir != plain.Node.StateDir {
 		t.Errorf("the README has %v, %q, %q, %q; the defaults are %v, %q, %q, %q",
@@ -126,6 +131,20 @@ address = "unix:/a"
 	}
 	if plain.Listen[0].Mode != 0o660 || !strings.Contains(file, `mode = "0660", the default`) {
 		t.Errorf("the mode is %o", plain.Listen[0].Mode)
+	}
+}
+
+func TestReadmeNamesEveryFigure(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "| figures | of |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	for _, f := range node.Figures() {
+		if !strings.Contains(table, "`"+f.Name+"`") {
+			t.Errorf("the README does not name %s", f.Name)
+		}
 	}
 }
 

@@ -48,7 +48,9 @@ func (p *parser) readRoute(s *section) {
 	if r.WhenEmpty, ok = s.text("when_empty", `"503"`); ok && !slices.Contains([]string{"self", "any", "503"}, r.WhenEmpty) {
 		p.wrong(s.lineOf("when_empty"), `route.when_empty is %q: write "self", "any" or "503"`, r.WhenEmpty)
 	}
-	r.RetryOn = s.statuses("retry_on", 502, 503, 504)
+	r.RetryOn = s.statuses("retry_on", nil, "only 502, 503, 504", func(n int64) bool { return 502 <= n && n <= 504 })
+	r.ErrorOn = s.statuses("error_on", []int{500, 502, 503, 504}, "statuses from 500 to 599",
+		func(n int64) bool { return 500 <= n && n <= 599 })
 	p.cfg.Route = append(p.cfg.Route, r)
 	s.close()
 }

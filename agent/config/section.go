@@ -155,22 +155,23 @@ func (s *section) integer(key string, def, low, high int) int {
 	return def
 }
 
-// statuses returns the elements of a list of numbers, each of which must be one of known, and there once.
-func (s *section) statuses(key string, known ...int) (out []int) {
+// statuses returns the elements of a list of numbers, each of which must be right, and there once, or def if there is no
+// list. want says which are right.
+func (s *section) statuses(key string, def []int, want string, right func(int64) bool) []int {
 	v := s.get(key)
 	if v == nil {
-		return nil
+		return def
 	}
-	want := "only " + strings.Trim(strings.Join(strings.Fields(fmt.Sprint(known)), ", "), "[]")
 	if !v.isList {
-		s.wrongType(key, v, fmt.Sprintf("a list with %s in it, such as [%d]", want, known[0]))
-		return nil
+		s.wrongType(key, v, fmt.Sprintf("a list with %s in it, such as [502]", want))
+		return def
 	}
+	out := []int{}
 	for _, e := range v.list {
 		switch n, ok := e.raw.(int64); {
 		case !ok:
 			s.wrong(e.at(), "%s has %s in its list: write %s, without quotes", s.full(key), e.kind(), want)
-		case !slices.Contains(known, int(n)):
+		case !right(n):
 			s.wrong(e.at(), "%s has %d: write %s", s.full(key), n, want)
 		case slices.Contains(out, int(n)):
 			s.wrong(e.at(), "%s has %d twice: leave one away", s.full(key), n)

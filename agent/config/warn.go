@@ -1,21 +1,21 @@
 package config
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
-	"time"
-
-	"backhand/candidacy"
-	"backhand/gossip/node"
 )
 
 // warn notes what works and is most likely not meant.
 func (p *parser) warn() {
 	p.warnTrust()
 	p.warnReach()
+	if p.advice {
+		p.warnCapacity()
+	}
 	for i, r := range p.cfg.Route {
 		p.warnRoute(p.route[i], r)
-		if p.sends() && p.route[i].has("chain") && r.Chain != nil {
+		if p.route[i].has("chain") && r.Chain != nil {
 			p.warnChain(p.route[i], r)
 		}
 	}
@@ -64,6 +64,25 @@ func (p *parser) warnReach() {
 	}
 }
 
+// muchCapacity is how many requests a CPU has to run at full speed before that looks like a limit of processes instead.
+const muchCapacity = 4
+
+// warnCapacity is about origins of this host that are said to run more at full speed than it can.
+func (p *parser) warnCapacity() {
+	for i, s := range p.cfg.Serve {
+		if s.Origin == nil || !(s.Capacity > muchCapacity*p.env.CPUs) {
+			continue
+		}
+		if a, err := netip.ParseAddr(s.Origin.Hostname()); err == nil && !p.env.local(a.Unmap()) {
+			continue // the CPUs of another host
+		}
+		p.odd(p.serve[i].lineOf("capacity"), "serve.capacity %v is more than %v times the CPUs of this host, which are %v: it is what "+
+			"the origin runs at full speed at once, not how many processes it has; announcing 150 workers as capacity on 4 cores "+
+			"doubled the mean response time in simulation. Leave capacity away and write workers = %.0f, unless the origin mostly "+
+			"waits for others", s.Capacity, muchCapacity, p.env.CPUs, s.Capacity)
+	}
+}
+
 func (p *parser) warnRoute(s *section, r Route) {
 	if strings.HasPrefix(r.Path+"/", p.cfg.Status.Path) && r.Path != "" {
 		p.odd(s.lineOf("path"),
@@ -79,52 +98,4 @@ func (p *parser) warnRoute(s *section, r Route) {
 
 func (p *parser) isFarm(name string) bool {
 	return slices.ContainsFunc(p.cfg.Farm, func(f Farm) bool { return f.Name == name })
-}
-
-// herd is the remedy where all fronts would choose the same member (DESIGN.md, section 7). How many requests that takes is
-// not known from a file.
-const herd = "route.chain sorts by what every node hears alike: where more than about five requests a member come in one " +
-	"gossip.interval, all go to the same one; then shorten the interval or leave the sorting step away, so that chance decides"
-
-func (p *parser) warnChain(s *section, r Route) {
-	at := s.lineOf("chain")
-	if p.advice && r.Chain.Sorts() {
-		p.odd(at, "%s", herd)
-	}
-	interval := p.cfg.Gossip.Interval
-	hasAge, isOff := false, false
-	for i, step := range r.Chain.Text() {
-		name := strings.Fields(step)[0]
-		isOff = isOff || name == "off"
-		if name != "byAge" {
-			continue
-		}
-		hasAge = true
-		at := s.table.keys["chain"].list[i].at()
-		switch age := ageOf(step); {
-		case age.Beats > 0 && age.Beats < 3:
-			p.odd(at, "route.chain: %q drops a member after one or two lost beats; write 3b or more", step)
-		case age.Beats == 0 && age.Time < 3*interval:
-			p.odd(at,
-				"route.chain: %q is less than three beats of %s; write %s or more, or 3b", step, short(interval), short(3*interval))
-		}
-	}
-	if !hasAge && !isOff && (p.serves(r.Farm) || !p.isFarm(r.Farm)) {
-		p.odd(at,
-			"route.chain has no byAge: nodes that have died stay candidates; write \"byAge 6b\" as the first step or after "+
-				"removeSelf")
-	}
-}
-
-// ageOf reads a step of byAge as the function itself would.
-func ageOf(step string) candidacy.Age {
-	var age candidacy.Age
-	r := candidacy.NewRegistry(candidacy.Spec{Name: "byAge", Make: func(a *candidacy.Args) candidacy.Step {
-		age = a.Age("age", candidacy.Age{Time: 5 * time.Second})
-		return candidacy.Step{Run: func(_ *candidacy.Request, in []*node.Member) []*node.Member { return in }}
-	}})
-	if _, errs := r.Parse([]string{step}); errs != nil {
-		return candidacy.Age{Time: time.Hour} // the chain is right, so this byAge is another program's own
-	}
-	return age
 }
