@@ -124,6 +124,7 @@ func seedCluster() *node.Snapshot {
 	nodes[5].State = node.Leaving
 	nodes[6].State, nodes[6].Heard = node.Leaving, now.Add(-9*time.Second)
 	nodes[7].Direct, nodes[7].TLS, nodes[7].Zone = true, true, "north"
+	nodes[7].Labels = []node.Label{{Key: "gpu"}, {Key: "rack", Value: "r7"}}
 	nodes[1].Stats.Load1, nodes[1].Stats.CPUIdle = 3.7, 0.08
 	s := snapshot(node.NewLiveSet(), nodes,
 		physical("reports", "app01", "http://10.58.4.21:8080/"), physical("reports", "app02", "https://app02.example.org/"))

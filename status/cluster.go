@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"backhand/gossip/node"
 )
 
 // maxSeries is of how many nodes, and of how many members, figures are given. They are picked as the rows of the
@@ -22,7 +24,7 @@ type clusterCollector struct {
 	up, candidate, outstanding, inFlight, handed, failed, refused, latency *prometheus.Desc
 	omitted, highWater, sent, received, rejected, ready                    *prometheus.Desc
 	warnings, unauthenticated, snapshotAge, build, dropped, lost           *prometheus.Desc
-	open, accepted, closed, handshakes                                     *prometheus.Desc
+	open, accepted, closed, handshakes, k, herds                           *prometheus.Desc
 }
 
 func newClusterCollector(src Source, now func() time.Time) *clusterCollector {
@@ -48,7 +50,7 @@ func newClusterCollector(src Source, now func() time.Time) *clusterCollector {
 		latency: ofMember("backhand_member_latency_seconds",
 			"Time until the head of the member's answers, on average over the last of them; 0 if there was none."),
 		inFlight: ofMember("backhand_member_in_flight",
-			"Requests that are under way at the origin of the member, as it announced."),
+			"Requests that are under way at the origin of the member, and its errors of the last 5 s, as it announced."),
 		handed: ofMember("backhand_member_requests_total", "Requests that this agent handed to the member."),
 		failed: ofMember("backhand_member_failures_total", "Requests of this agent that the member failed."),
 		refused: ofMember("backhand_member_refusals_total",
@@ -68,6 +70,12 @@ func newClusterCollector(src Source, now func() time.Time) *clusterCollector {
 		dropped: d("backhand_chain_dropped_total",
 			"Candidates that a step of the route's chain dropped, since the file was read; the label step is its number and text.",
 			"route", "step"),
+		k: d("backhand_route_k",
+			"Requests that a node of the route's farm gets from one of its beats to the next, from all nodes together, on average; "+
+				"not there without such nodes.", "route"),
+		herds: d("backhand_route_herds",
+			"1 if the route's chain sorts by figures that all nodes hear alike, backhand_route_k is above 5, and there is more than one "+
+				"to choose from; else 0.", "route"),
 		lost: d("backhand_access_log_lost_total", "Lines of the access log that could not be written."),
 		open: d("backhand_connections", "Connections of clients and other agents that are open, by listener.", "listener"),
 		accepted: d("backhand_connections_accepted_total",
@@ -85,7 +93,7 @@ func (c *clusterCollector) descs() []*prometheus.Desc {
 	return []*prometheus.Desc{
 		c.age, c.lateness, c.nodes, c.up, c.candidate, c.outstanding, c.inFlight, c.handed, c.failed, c.refused, c.latency, c.omitted,
 		c.highWater, c.sent, c.received, c.rejected, c.ready, c.warnings, c.unauthenticated, c.snapshotAge, c.build,
-		c.dropped, c.lost, c.open, c.accepted, c.closed, c.handshakes,
+		c.dropped, c.lost, c.open, c.accepted, c.closed, c.handshakes, c.k, c.herds,
 	}
 }
 
@@ -111,6 +119,7 @@ func (c *clusterCollector) Collect(ch chan<- prometheus.Metric) {
 	e.gauge(c.omitted, float64(c.collectNodes(e, all.nodes(), now)+c.collectMembers(e, all.members(), now)))
 	c.collectAgent(e, info)
 	c.collectChains(e, info.Routes)
+	c.collectK(e, s, info.Routes, now)
 	c.collectListeners(e, info.Listeners)
 	e.gauge(c.highWater, s.HighWater)
 	e.gauge(c.snapshotAge, max(0, now.Sub(s.Taken)).Seconds())
@@ -172,6 +181,16 @@ func (c *clusterCollector) collectChains(e *emitter, routes []Route) {
 			// With its number, since a chain may have the same step twice.
 			e.counter(c.dropped, r.Dropped[i], routeLabel(r.Name), strconv.Itoa(i+1)+" "+clean(step))
 		}
+	}
+}
+
+func (c *clusterCollector) collectK(e *emitter, s *node.Snapshot, routes []Route, now time.Time) {
+	for _, r := range routes {
+		rv := newRoute(r, s.Farm(r.Farm), now)
+		if rv.K != nil {
+			e.gauge(c.k, *rv.K, routeLabel(r.Name))
+		}
+		e.gauge(c.herds, truth(rv.Herds), routeLabel(r.Name))
 	}
 }
 

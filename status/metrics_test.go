@@ -175,6 +175,29 @@ func TestWhatEachStepDropped(t *testing.T) {
 	}
 }
 
+func TestKIsAFigure(t *testing.T) {
+	n := aNode(2, "www1", "web")
+	n.Services[0].Arrivals = 6.5
+	s := snapshot(node.NewLiveSet(), []*node.Node{n}, physical("web", "app01", "http://h/"), physical("reports", "app01", "http://h/"))
+	m := newMetrics(func() (*node.Snapshot, Info) {
+		return s, Info{Routes: []Route{
+			{Name: "/", Farm: "web", Sorts: true}, {Name: "/calm", Farm: "web"}, {Name: "/reports", Farm: "reports", Sorts: true},
+		}}
+	}, fixed)
+	got := scrape(t, m)
+	for _, want := range []string{
+		`backhand_route_k{route="/"} 6.5`, `backhand_route_k{route="/calm"} 6.5`,
+		`backhand_route_herds{route="/"} 1`, `backhand_route_herds{route="/calm"} 0`, `backhand_route_herds{route="/reports"} 0`,
+	} {
+		if !strings.Contains(got, want+"\n") {
+			t.Errorf("there is no %s", want)
+		}
+	}
+	if strings.Contains(got, `backhand_route_k{route="/reports"}`) {
+		t.Error("a farm without nodes has a K")
+	}
+}
+
 func TestTotalsOfARoute(t *testing.T) {
 	m := seedMetrics()
 	m.Observe(Observation{Route: "/", Farm: "web", Status: 200})

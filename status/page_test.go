@@ -120,6 +120,7 @@ func text(n *html.Node) string {
 func evilView() View {
 	n := aNode(2, evil(), evil()[:node.MaxFarm])
 	n.Zone = evil()[:node.MaxZone]
+	n.Labels = []node.Label{{Key: evil()[:node.MaxLabel], Value: evil()[node.MaxLabel : 2*node.MaxLabel]}}
 	n.Services[0].Ready, n.Services[0].Why = false, evil()[:node.MaxWhy]
 	info := seedInfo()
 	info.Warnings, info.Note, info.Viewer = []string{evil()}, evil(), evil()

@@ -1,7 +1,10 @@
 package status
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"backhand/gossip/node"
@@ -22,6 +25,8 @@ type Row struct {
 	Why       string `json:"why,omitempty"`
 	Candidate bool   `json:"candidate"` // chains of the farm's routes start with it
 	PutLast   bool   `json:"put_last"`  // if a candidate, behind all others: a connect failed a moment ago
+
+	Labels map[string]string `json:"labels,omitempty"` // of the node, by key
 
 	Host    *Host    `json:"host,omitempty"`    // nil for a physical, of which nothing is announced
 	Service *Service `json:"service,omitempty"` // nil for a physical, and for a node that serves nothing
@@ -93,6 +98,12 @@ func (e entry) row(now time.Time) Row {
 
 func (r *Row) fillNode(n *node.Node, age time.Duration) {
 	r.ID, r.Zone, r.Address, r.Direct = n.ID.String(), clean(n.Zone), address(n.Addr, n.TLS), n.Direct
+	for i, l := range n.Labels {
+		if i == 0 {
+			r.Labels = make(map[string]string, len(n.Labels))
+		}
+		r.Labels[clean(l.Key)] = clean(l.Value)
+	}
 	r.Host = &Host{
 		Age: age.Seconds(), Interval: n.Interval.Seconds(), ConfigHash: hexHash(n.ConfigHash),
 		CPUs: n.Stats.CPUs, Speed: finite(n.Stats.Speed), Load: finite(n.Stats.Load1),
@@ -110,6 +121,21 @@ func newService(s *node.Service) *Service {
 		Errors: finite(s.Errors), Refusals: finite(s.Refusals),
 		Served: s.Served, ServeTime: s.ServeTime.Seconds(),
 	}
+}
+
+// place says where the node stands and what it has: "zone north, gpu, rack=r1"; "" if it says neither.
+func (r Row) place() string {
+	var words []string
+	if r.Zone != "" {
+		words = append(words, "zone "+r.Zone)
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.Labels)) {
+		if v := r.Labels[key]; v != "" {
+			key += "=" + v
+		}
+		words = append(words, key)
+	}
+	return strings.Join(words, ", ")
 }
 
 // address returns where a node is reached, or "" for one that nobody can reach: a pure balancer may announce none. The

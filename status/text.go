@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -47,6 +48,7 @@ func columns() []column {
 		{"IN FLIGHT", true, 5, row(Row.inFlight)},
 		{"FROM HERE", true, 8, row(Row.fromHere)},
 		{"SHARE", true, 2, row(Row.requests)},
+		{"ZONE, LABELS", false, 13, row(Row.place)},
 		{"WHY", false, 4, row(func(r Row) string { return r.Why })},
 	}
 }
@@ -90,6 +92,9 @@ type grid struct {
 
 func (v *View) memberCells() grid {
 	g := grid{columns: columns()}
+	if !slices.ContainsFunc(v.Rows, func(r Row) bool { return r.place() != "" }) {
+		g.columns = slices.DeleteFunc(g.columns, func(c column) bool { return c.title == "ZONE, LABELS" })
+	}
 	for _, r := range v.Rows {
 		cells := make([]string, len(g.columns))
 		for i, c := range g.columns {

@@ -57,14 +57,20 @@ type RouteView struct {
 	// K is how many requests a member gets from one of its beats to the next, from all nodes together: the mean over the
 	// farm's nodes that are heard. A chain that sorts by announced figures herds where it is above 5. Nil without nodes.
 	K *float64 `json:"k"`
+	// Herds says that the chain sorts so, K is above 5, and there is more than one to choose from.
+	Herds bool `json:"herds"`
 }
 
 // MaxRows is how many rows a View has at most: a page that no browser can show helps nobody. Of more, it has those of this
 // node, of the physicals, of members that were handed a request and of those in farms that a route names, before all others.
 const MaxRows = 5000
 
-// herdK is the K from which on a chain that sorts by announced figures sends everybody to the same few members.
-const herdK = 5
+// The K from which on a chain that sorts by announced figures, and first cuts the members down to a few at random, is worse
+// than chance alone; and that from which on even the better of two at random is (reference: balancing, table 3).
+const (
+	herdK    = 5
+	herdBadK = 20
+)
 
 // NewView makes the view of a snapshot at the time now. It changes nothing.
 func NewView(s *node.Snapshot, info Info, now time.Time) View {
@@ -80,7 +86,7 @@ func NewView(s *node.Snapshot, info Info, now time.Time) View {
 	v.Routes = make([]RouteView, 0, len(info.Routes))
 	for _, r := range info.Routes {
 		rv := newRoute(r, s.Farm(r.Farm), now)
-		if r.Sorts && rv.K != nil && *rv.K > herdK {
+		if rv.Herds {
 			v.Warnings = append(v.Warnings, herdWarning(rv))
 		}
 		v.Routes = append(v.Routes, rv)
@@ -120,6 +126,14 @@ func newRoute(r Route, f *node.Farm, now time.Time) RouteView {
 		return rv // nobody serves it, as far as we know
 	}
 	rv.Members, rv.Candidates = len(f.Members), len(f.Candidates)
+	if k, ok := kOf(f, now); ok {
+		rv.K, rv.Herds = &k, r.Sorts && k > herdK && len(f.Candidates) > 1
+	}
+	return rv
+}
+
+// kOf returns a farm's K, and false if no node of it is heard.
+func kOf(f *node.Farm, now time.Time) (k float64, ok bool) {
 	sum, nodes := 0.0, 0
 	for _, m := range f.Members {
 		if m.Node != nil && !silent(m, now) {
@@ -127,17 +141,27 @@ func newRoute(r Route, f *node.Farm, now time.Time) RouteView {
 			nodes++
 		}
 	}
-	if nodes > 0 {
-		k := finite(sum / float64(nodes))
-		rv.K = &k
+	if nodes == 0 {
+		return 0, false
 	}
-	return rv
+	return finite(sum / float64(nodes)), true
 }
 
 func herdWarning(r RouteView) string {
 	return fmt.Sprintf("route %s: the chain sorts by figures that all nodes hear alike, and a member gets about %s requests "+
-		"from one beat to the next, so that all requests run to the same few members at once; shorten gossip.interval until "+
-		"there are fewer than %d, or end the chain before it sorts", strconv.Quote(r.Name), ratio(*r.K), herdK)
+		"from one beat to the next (K, which should stay below %d), so that all requests run to the same few members at once; "+
+		"use \"auto\" as its chain", strconv.Quote(r.Name), ratio(*r.K), herdK)
+}
+
+// herd returns how bad that is, as a class of the page's style: "herd", "herd much", or "" if it is not.
+func (r RouteView) herd() string {
+	switch {
+	case !r.Herds:
+		return ""
+	case *r.K > herdBadK:
+		return "herd much"
+	}
+	return "herd"
 }
 
 // hexHash writes a hash of a configuration so that people can compare two.

@@ -134,16 +134,23 @@ func TestKOfARoute(t *testing.T) {
 	slow := rate(aNode(3, "www2", "web"), 2)
 	slow.Interval = 2 * time.Second
 	s := snapshot(node.NewLiveSet(), []*node.Node{rate(aNode(2, "www1", "web"), 10), slow, silent}, physical("reports", "app01", "http://h/"))
+	s = snapshot(node.NewLiveSet(), append(s.Nodes, rate(aNode(5, "few1", "few"), 5), rate(aNode(6, "much1", "much"), 20.5), rate(aNode(7, "one1", "one"), 99)),
+		physical("reports", "app01", "http://h/"), physical("few", "few2", "http://h/"), physical("much", "much2", "http://h/"))
 	tests := []struct {
 		name  string
 		route Route
 		k     string
+		herd  string
 		warns bool
 	}{
-		{"the mean over the nodes that are heard, by their own intervals", Route{Farm: "web"}, "7.00", false},
-		{"a chain that sorts is warned of", Route{Name: "/", Farm: "web", Sorts: true}, "7.00", true},
-		{"a farm without nodes has none", Route{Farm: "reports", Sorts: true}, none, false},
-		{"nor has a farm that nobody serves", Route{Farm: "nobody", Sorts: true}, none, false},
+		{"the mean over the nodes that are heard, by their own intervals", Route{Farm: "web"}, "7.00", "", false},
+		{"a chain that sorts is warned of", Route{Name: "/", Farm: "web", Sorts: true}, "7.00", "herd", true},
+		{"not up to five", Route{Name: "/", Farm: "few", Sorts: true}, "5.00", "", false},
+		{"most of all where chance would do better", Route{Name: "/", Farm: "much", Sorts: true}, "20.5", "herd much", true},
+		{"a chain that does not sort may have any", Route{Name: "/", Farm: "much"}, "20.5", "", false},
+		{"and so may one that has nobody to choose from", Route{Name: "/", Farm: "one", Sorts: true}, "99.0", "", false},
+		{"a farm without nodes has none", Route{Farm: "reports", Sorts: true}, none, "", false},
+		{"nor has a farm that nobody serves", Route{Farm: "nobody", Sorts: true}, none, "", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -151,7 +158,11 @@ func TestKOfARoute(t *testing.T) {
 			if got := v.Routes[0].k(); got != tt.k {
 				t.Errorf("K is %s, want %s", got, tt.k)
 			}
-			if warns := len(v.Warnings) == 1 && strings.Contains(v.Warnings[0], `route "/"`); warns != tt.warns {
+			if got := v.Routes[0].herd(); got != tt.herd {
+				t.Errorf("the page shows it as %q, want %q", got, tt.herd)
+			}
+			warns := len(v.Warnings) == 1 && strings.Contains(v.Warnings[0], `route "/"`) && strings.Contains(v.Warnings[0], `use "auto"`)
+			if warns != tt.warns || !warns && len(v.Warnings) > 0 {
 				t.Errorf("warnings: %q", v.Warnings)
 			}
 		})

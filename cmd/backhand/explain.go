@@ -2,14 +2,11 @@ package main
 
 import (
 	"cmp"
-	"fmt"
-	"io"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/urfave/cli/v2"
 
@@ -19,12 +16,16 @@ import (
 func explainCommand() *cli.Command {
 	return &cli.Command{
 		Name: "explain", Usage: "tell whom the running agent would choose for a URL, and why", ArgsUsage: "URL",
-		Description: "Runs the chain of the URL's route as for a request, and shows who was left after each step and why the others\n" +
-			"were dropped. No request is sent. Chance decides anew each time, unless --seed is given.",
+		Description: "Runs the chain of the URL's route as for a request, and shows who was left after each step, by which numbers, and\n" +
+			"why the others were dropped. No request is sent. Chance decides anew each time, unless --seed is given. With --node, it\n" +
+			"tells what became of that member: its place after each step, and why it was dropped or not chosen.",
 		Flags: controlFlags(
 			&cli.StringFlag{Name: "client", Usage: "the client's `ADDRESS`"},
 			&cli.StringSliceFlag{Name: "cookie", Usage: "a cookie of the request, `NAME=VALUE`; may be repeated"},
+			&cli.StringSliceFlag{Name: "header", Usage: "another field of the request, `NAME: VALUE`; may be repeated"},
 			&cli.StringFlag{Name: "method", Value: http.MethodGet, Usage: "the request's `METHOD`"},
+			&cli.StringFlag{Name: "node", Usage: "tell of one member: its `NAME`, its address (host:port) or its id"},
+			&cli.BoolFlag{Name: "all", Usage: "show all members at each step, not the first few"},
 			&cli.Uint64Flag{Name: "seed", Usage: "a `NUMBER` that decides instead of chance: the same gives the same answer"},
 			&cli.BoolFlag{Name: "json", Usage: "the same as JSON"},
 		),
@@ -41,10 +42,18 @@ func explainCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			if q.Node != "" && e.Route != "" && len(e.Traces) == 0 {
+				return noSuchMember(q.Node, e)
+			}
 			if c.Bool("json") {
 				return printJSON(c.App.Writer, e)
 			}
-			printExplanation(c.App.Writer, e)
+			p := explainPrinter{w: c.App.Writer, all: c.Bool("all")}
+			if len(e.Traces) > 0 {
+				p.traces(e)
+			} else {
+				p.explanation(e)
+			}
 			return nil
 		}),
 	}
@@ -58,7 +67,14 @@ func question(c *cli.Context) (agent.Question, error) {
 	}
 	q := agent.Question{
 		Method: c.String("method"), Host: u.Host, Target: u.RequestURI(),
-		Client: netip.IPv4Unspecified(), Header: http.Header{},
+		Client: netip.IPv4Unspecified(), Header: http.Header{}, Node: c.String("node"),
+	}
+	for _, field := range c.StringSlice("header") {
+		name, value, ok := strings.Cut(field, ":")
+		if !ok {
+			return q, usagef("explain: --header is %q, want NAME: VALUE", field)
+		}
+		q.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
 	for _, cookie := range c.StringSlice("cookie") {
 		q.Header.Add("Cookie", cookie)
@@ -73,81 +89,4 @@ func question(c *cli.Context) (agent.Question, error) {
 		}
 	}
 	return q, nil
-}
-
-// printExplanation writes a line for each step, with those who were left, and below it why others were not.
-func printExplanation(w io.Writer, e agent.Explanation) {
-	if e.Route != "" {
-		fmt.Fprintf(w, "route %s, farm %s\n\n", printable(e.Route), printable(e.Farm))
-	}
-	width := len("candidates")
-	for _, s := range e.Steps {
-		width = max(width, len(s.Step))
-	}
-	line := func(what string, left []agent.Mark) {
-		fmt.Fprintf(w, "%-*s  %s\n", width, what, names(left))
-	}
-	why := func(sign string, marks []agent.Mark) {
-		for _, m := range marks {
-			fmt.Fprintf(w, "%-*s    %s %s\n", width, "", sign, noted(m))
-		}
-	}
-	if e.Route != "" {
-		line("candidates", e.Candidates)
-		why("never a candidate:", e.Unfit)
-		why("put last:", e.PutLast)
-	}
-	for _, s := range e.Steps {
-		line(printable(s.Step), s.Kept)
-		why("dropped:", s.Dropped)
-	}
-	fmt.Fprintln(w)
-	printVerdict(w, e)
-}
-
-func printVerdict(w io.Writer, e agent.Explanation) {
-	switch {
-	case e.Redirect != "":
-		fmt.Fprintf(w, "the client is sent to %s\n", printable(e.Redirect))
-	case e.Chosen != nil:
-		fmt.Fprintf(w, "goes to %s at %s\n", noted(*e.Chosen), printable(e.Chosen.Address))
-	case e.Status != 0:
-		fmt.Fprintf(w, "answered here with %d: %s\n", e.Status, e.Answer)
-	}
-	if e.Action != "" {
-		fmt.Fprintf(w, "(the chain left nobody; when_empty decided: %s)\n", e.Action)
-	}
-}
-
-// names lists members in their order, each with what the step saw of it.
-func names(marks []agent.Mark) string {
-	if len(marks) == 0 {
-		return "nobody"
-	}
-	all := make([]string, 0, len(marks))
-	for _, m := range marks {
-		all = append(all, noted(m))
-	}
-	return strings.Join(all, "  ")
-}
-
-func noted(m agent.Mark) string {
-	s := printable(m.Name)
-	if m.Self {
-		s += " (this node)"
-	}
-	if m.Note != "" {
-		s += " [" + printable(m.Note) + "]"
-	}
-	return s
-}
-
-// printable replaces what would do something to a terminal: names come in beats, from whoever sends them.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
 }

@@ -58,8 +58,15 @@ func (c *seedCluster) page(t *testing.T, want map[string]string) {
 	}
 }
 
-// browse opens a page in a Chromium of our own, which ends with the test, and reads its rows.
+// browse opens the map and reads its rows.
 func browse(t *testing.T, url string) (rows []pageRow) {
+	t.Helper()
+	look(t, url, chromedp.WaitVisible("table"), chromedp.Evaluate(readRows, &rows))
+	return rows
+}
+
+// look opens a page in a Chromium of our own, which ends with it, and does something there.
+func look(t *testing.T, url string, do ...chromedp.Action) {
 	t.Helper()
 	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.NoSandbox, // the test is root
@@ -75,8 +82,7 @@ func browse(t *testing.T, url string) (rows []pageRow) {
 	defer end()
 	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Second, fmt.Errorf("Chromium did not show %s within 30 s", url))
 	defer cancel()
-	if err := chromedp.Run(ctx, chromedp.Navigate(url), chromedp.WaitVisible("table"), chromedp.Evaluate(readRows, &rows)); err != nil {
+	if err := chromedp.Run(ctx, append([]chromedp.Action{chromedp.Navigate(url)}, do...)...); err != nil {
 		t.Fatalf("look at %s: %v (%v)", url, err, context.Cause(ctx))
 	}
-	return rows
 }
