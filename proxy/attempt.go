@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 
-	"backhand/candidacy"
 	"backhand/gossip/node"
 )
 
@@ -100,6 +99,9 @@ func (x *exchange) next(last error) (decision, error) {
 		return decision{}, last
 	}
 	d := x.decide()
+	if d.action != chose && x.insist() {
+		d = x.decide()
+	}
 	if d.action != chose {
 		x.out.Empty = string(d.action)
 	}
@@ -110,6 +112,7 @@ func (x *exchange) next(last error) (decision, error) {
 		return d, because(nobodyLeft, nil)
 	case d.redirect != "":
 		x.out.Member = d.member
+		d.added()
 		x.location = x.redirect(d.redirect)
 		return d, because(redirected, nil)
 	}
@@ -124,7 +127,7 @@ func (x *exchange) decide() decision {
 	})
 	defer x.h.release(sc)
 	sc.tried, sc.ownTried = append(sc.tried, x.tried...), x.ownTried
-	return x.site.choose(x.route, x.h.cfg.Snapshot(), x.now, sc, (*candidacy.Chain).Select)
+	return x.site.choose(x.route, x.h.cfg.Snapshot(), x.now, sc, runQuickly)
 }
 
 // redirect returns where the client itself is to go.
@@ -132,7 +135,8 @@ func (x *exchange) redirect(host string) string {
 	return x.client.Proto + "://" + host + x.raw + text(x.req.Query)
 }
 
-// nextOnHop returns our own origin: a request that came over a hop goes nowhere else.
+// nextOnHop returns our own origin: a request that came over a hop goes nowhere else. If the origin did not even get it, it
+// is sent back.
 func (x *exchange) nextOnHop(last error) (decision, error) {
 	o := x.site.origin(x.hop.Farm)
 	why := "this node does not serve the farm"
@@ -144,9 +148,8 @@ func (x *exchange) nextOnHop(last error) (decision, error) {
 		return decision{member: x.selfMember(x.hop.Farm), origin: o}, nil
 	case last == nil:
 		last = errors.New(why)
-	}
-	if o != nil {
-		o.Meter.Refuse()
+	case reasonOf(last) == queueFull:
+		return decision{}, because(tooBusy, last)
 	}
 	return decision{}, because(originRefuses, last)
 }

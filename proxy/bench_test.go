@@ -58,7 +58,12 @@ func newPlain(tb testing.TB, done func(*Outcome)) *plain {
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = srv.Serve(ln) })
 	tb.Cleanup(func() { _ = srv.Close(); wg.Wait(); h.members.closeIdle() })
-	c, err := net.Dial("tcp", ln.Addr().String())
+	return newPlainClient(tb, ln.Addr().String())
+}
+
+// newPlainClient connects a client to a front, and learns how long the answer is.
+func newPlainClient(tb testing.TB, front string) *plain {
+	c, err := net.Dial("tcp", front)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -71,13 +71,25 @@ type decision struct {
 	origin   *Origin      // our own, if it is that
 	redirect string       // host to send the client to, instead of handing the request on
 	action   action
+
+	// What the chain wants of the member, see candidacy.Request.
+	limit   float64
+	hops    int
+	others  bool // it has left others, too
+	predict bool
+	cookie  string // what a Set-Cookie is to say; "": nothing
 }
 
 // nobody reports that there is none to hand the request to.
 func (d *decision) nobody() bool { return d.member == nil && d.origin == nil }
 
-// runChain is (*candidacy.Chain).Select, or something that does the same and takes notes.
-type runChain func(c *candidacy.Chain, req *candidacy.Request, in []*node.Member) []*node.Member
+// runChain is runQuickly, or something that comes to the same and takes notes. It appends to list.
+type runChain func(c *candidacy.Chain, req *candidacy.Request, list, tried []*node.Member) []*node.Member
+
+// runQuickly leaves out what was found out ahead of the request.
+func runQuickly(c *candidacy.Chain, req *candidacy.Request, list, tried []*node.Member) []*node.Member {
+	return c.Select(req, c.AppendCandidates(list, req, tried))
+}
 
 // choose makes one decision. It counts nothing and logs nothing, so that explain can use it too.
 func (s *site) choose(rt *route, snap *node.Snapshot, now time.Time, sc *scratch, run runChain) decision {
@@ -86,21 +98,29 @@ func (s *site) choose(rt *route, snap *node.Snapshot, now time.Time, sc *scratch
 		farm = &node.Farm{Name: rt.Farm}
 	}
 	sc.req.Now, sc.req.Farm, sc.req.Redirect = now, farm, candidacy.Redirect{}
+	sc.req.Session = candidacy.SetCookie{}
 	own := s.origin(rt.Farm)
 	if farm.Self != nil && (own == nil || sc.ownTried || own.ready() != "") {
 		sc.tried = append(sc.tried, farm.Self)
 	}
-	sc.list = candidacy.AppendCandidates(sc.list[:0], &sc.req, sc.tried)
-	// A step may bring back who was not in the list (addSelf, bySession).
-	left := slices.DeleteFunc(run(rt.Chain, &sc.req, sc.list), sc.wasTried)
+	sc.list = run(rt.Chain, &sc.req, sc.list[:0], sc.tried)
+	left := sc.list
+	if len(sc.tried) > 0 { // a step may bring back who was not in the list (addSelf, bySession)
+		left = slices.DeleteFunc(left, sc.wasTried)
+	}
 	if len(left) == 0 {
 		return s.whenEmpty(rt, own, farm, sc)
 	}
-	d := decision{member: left[0]}
+	d := decision{
+		member: left[0], limit: sc.req.Limit, hops: sc.req.Hops, others: len(left) > 1, predict: sc.req.Predict,
+	}
 	if d.member.Self {
 		d.origin = own
 	} else {
 		d.redirect = redirectHost(&sc.req, d.member)
+	}
+	if line := sc.req.Session.Line; line != nil && d.redirect == "" { // who is sent elsewhere is nobody's of ours
+		d.cookie = line(&sc.req, d.member)
 	}
 	return d
 }

@@ -143,7 +143,7 @@ type answerState struct {
 func (f *h1Front) begin(c *conn, x *exchange) {
 	f.c, f.x, f.answer, f.refused = c, x, answerState{}, false
 	f.body.reset()
-	c.endBy = time.Time{} // that of the request before
+	c.endBy, c.reader = time.Time{}, x // of the request before
 }
 
 // readHead reads the request's head.
@@ -262,6 +262,7 @@ func (f *h1Front) end() {
 	}
 	putBuffer(f.head)
 	putBuffer(f.out)
+	c.reader = nil
 	f.head, f.out, f.c, f.x = nil, nil, nil, nil
 }
 

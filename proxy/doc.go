@@ -17,7 +17,8 @@
 //	choose.go     candidates, chain, when_empty: who gets the request
 //	attempt.go    one member after another; whether another may be asked
 //	handover.go   one attempt: a connection, the request, the head of the response
-//	relay.go      the response's body; tunnel.go: what follows a 101
+//	load.go       how busy a member is, as agents say it to one another; limit.go, refusal.go: that one is too busy
+//	relay.go      the response's body; rest.go: a client that reads it slowly; tunnel.go: what follows a 101
 //	outcome.go    what became of it, told once, when its last byte was passed on
 //
 // One goroutine does all that, and waits as wait.go says; a second one runs while a long body is sent, while a client is
@@ -51,6 +52,18 @@
 //     nobody yet.
 //   - If this host lacks what a connection needs (file descriptors, ports, memory), the answer is 503 with Retry-After,
 //     and on a hop a refusal (busy). No other member is tried, and none is blamed: it would fail just so.
+//   - A hop for which no connection to the origin becomes free in time is refused, too (busy): nothing was done.
+//   - A node that refused because of its limit (orElse) is asked again, without one, if nobody else can be, before when_empty
+//     applies: it has much to do, and is better than nobody. No limit is given to the last one that may be asked, if the
+//     chain left no other, or if the body could not be sent again; so no client gets a 503 for the sake of balance.
+//   - The load is said with whatever goes back over a believed hop, refusals and answers of our own included, but not with
+//     interim responses. Chains of our own hear that of our own origin just so, with each of its responses.
+//   - A member fails a request by what cost the client, or would have: no connection, no answer in time, one that is malformed
+//     or breaks off, the statuses in error_on, and one for which retry_on sent the request elsewhere. If the whole request's
+//     time is over, it is the member's failure only while nothing but its head is waited for. A refusal is none for the
+//     front; but that its own origin could not be connected to is one for the agent, and counts in what it says of its load.
+//   - A request rests, as far as the origin's service rate is concerned, while its client does not take what is written,
+//     and while the kernel passes the body on by itself (see rest.go). In HTTP/2, whatever is being written counts so.
 //   - The body of a refusal is waited for 100 ms, so that its connection can be used again; then it is closed.
 //   - A refusal, and any response, is acted on while the client pauses in its body. A connection on which the response
 //     came before the end of the request's body is closed afterwards, unless the rest came meanwhile.

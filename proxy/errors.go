@@ -32,6 +32,7 @@ const (
 	noRoute
 	nobodyLeft
 	originRefuses
+	tooBusy
 	membersRefused
 	membersDisbelieve
 	refusedTooLate
@@ -87,6 +88,8 @@ var answers = [reasons]struct {
 	nobodyLeft: {"empty", http.StatusServiceUnavailable, "No member of the farm {farm} can take the request now."},
 	originRefuses: {"origin", http.StatusServiceUnavailable, "The web server behind this node does not " +
 		"serve the farm {farm} now."},
+	tooBusy: {"busy", http.StatusServiceUnavailable, "The web server behind this node has too much to do for " +
+		"the farm {farm} now."},
 
 	membersRefused: {"refused", http.StatusServiceUnavailable, "The members of the farm {farm} that " +
 		"were asked take no requests now."},
@@ -184,6 +187,7 @@ func (x *exchange) answer(err error) {
 		addField(res, "X-Content-Type-Options", "nosniff")
 		addField(res, "Cache-Control", "no-store")
 	}
+	x.tellLoad()
 	x.status = a.status
 	sent := x.f.respond(res, nil)
 	if sent == nil && text != "" && x.req.MethodID != h1.MethodHead {
@@ -198,16 +202,28 @@ func (x *exchange) answer(err error) {
 	}
 }
 
+// refusedAs returns how the request is sent back to the agent that handed it on, or "" if it is not.
+func (x *exchange) refusedAs() string {
+	switch {
+	case x.hop == nil:
+		return ""
+	case x.reason == originRefuses:
+		return refusedOrigin
+	case x.reason == tooBusy, x.reason == noResources:
+		return refusedBusy
+	}
+	return ""
+}
+
 // answerFields yields the fields that belong to the reason.
 func (x *exchange) answerFields() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		switch x.reason {
 		case hopNotBelieved:
 			yield(fieldRefused, refusedHop)
-		case originRefuses:
-			_ = yield(fieldRefused, refusedOrigin) && yield("Retry-After", "1")
-		case noResources:
-			_ = (x.hop == nil || yield(fieldRefused, refusedBusy)) && yield("Retry-After", "1")
+		case originRefuses, tooBusy, noResources:
+			why := x.refusedAs()
+			_ = (why == "" || yield(fieldRefused, why)) && yield("Retry-After", "1")
 		case nobodyLeft, membersRefused, refusedTooLate, queueFull:
 			yield("Retry-After", "1")
 		case badMethod, generalOptions:

@@ -16,6 +16,8 @@ type exchange struct {
 	res h1.Response // the head of the response
 	ho  handover    // the present one
 
+	load []byte // what tellLoad has written
+
 	perRequest
 }
 
@@ -49,6 +51,9 @@ type perRequest struct {
 
 	tried    []*node.Member // who was asked
 	ownTried bool           // our own origin was asked
+	limited  bool           // some member got a limit
+	bounces  []*node.Member // of tried, those that refused for their limit
+	insists  bool           // no member gets a limit any more
 
 	resOptions []byte // what the response's Connection field says, if trailers may come
 
@@ -88,7 +93,7 @@ func (x *exchange) giveUp() {
 	x.body.stop()
 	if x.ho.x != nil {
 		x.ho.drop()
-		x.ho.end(node.GaveUp, false)
+		x.ho.end(node.GaveUp)
 	}
 }
 
@@ -273,7 +278,7 @@ func (x *exchange) fail(err error) {
 	case clientSlow, badBody, bodyTooLong:
 		x.f.closeAfter()
 	}
-	if x.hop != nil && x.reason == noResources {
+	if x.hop != nil && x.refusedAs() != "" {
 		if o := x.site.origin(x.hop.Farm); o != nil {
 			o.Meter.Refuse()
 		}

@@ -22,8 +22,9 @@ type Question struct {
 	Host   string      `json:"host"`             // as in the Host field
 	Target string      `json:"target"`           // path and query, as in a request
 	Client netip.Addr  `json:"client"`           // invalid: 0.0.0.0
-	Header http.Header `json:"header,omitempty"` // of which chains read cookies
+	Header http.Header `json:"header,omitempty"` // all that chains may read, cookies too
 	Seed   *uint64     `json:"seed,omitempty"`   // of the decision's chance, so that it can be repeated; nil: chance
+	Node   string      `json:"node,omitempty"`   // name, address or id of a member whose way is to be told; "": nobody's
 }
 
 // Explanation is what would become of a request, and why.
@@ -48,6 +49,10 @@ type Explanation struct {
 	Action   string `json:"action,omitempty"`   // what was done if the chain left nobody, see Outcome.Empty
 	Chosen   *Mark  `json:"chosen,omitempty"`   // nil: nobody
 	Redirect string `json:"redirect,omitempty"` // where the client itself would be sent
+	Cookie   string `json:"cookie,omitempty"`   // what the client would be given with the response, for its session
+
+	// Traces are of the members that Question.Node names; none if nobody is named so.
+	Traces []Trace `json:"traces,omitempty"`
 }
 
 // Stage is what a step made of the candidates, see [candidacy.Stage].
@@ -97,20 +102,31 @@ func (h *Handler) Explain(q Question) Explanation {
 	}
 	snap := h.cfg.Snapshot()
 	e.describe(snap.Farm(rt.Farm), s.origin(rt.Farm), now)
-	d := s.choose(rt, snap, now, sc, e.takeNotes)
+	ts := follow(q.Node, snap.Farm(rt.Farm), s.origin(rt.Farm), now)
+	d := s.choose(rt, snap, now, sc, func(c *candidacy.Chain, r *candidacy.Request, list, tried []*node.Member) []*node.Member {
+		return e.takeNotes(c, r, list, tried, ts)
+	})
+	e.Traces = ts.ended(d)
 	return e.decided(d, raw, query)
 }
 
-// fields returns what chains may read of the request.
+// fields returns what chains may read of the request. What no request may have is left away, and what frames its body.
 func (q *Question) fields(query string) requestFields {
-	head := []byte("GET / HTTP/1.0\r\n")
-	for _, c := range q.Header["Cookie"] {
-		if h1.ValidValue([]byte(c)) {
-			head = h1.AppendField(head, "Cookie", c)
+	head, lines := []byte("GET / HTTP/1.0\r\n"), 0
+	for name, values := range q.Header {
+		switch h1.IDOf(name) {
+		case h1.ContentLength, h1.TransferEncoding, h1.Connection, h1.Host:
+			continue
+		}
+		for _, v := range values {
+			if h1.ValidToken([]byte(name)) && h1.ValidValue([]byte(v)) {
+				head = h1.AppendField(head, name, v)
+				lines++
+			}
 		}
 	}
 	var req h1.Request
-	_, _ = h1.ParseRequest(h1.AppendEnd(head), &h1.Limits{Head: len(head) + 2, Fields: len(q.Header["Cookie"]) + 1}, &req)
+	_, _ = h1.ParseRequest(h1.AppendEnd(head), &h1.Limits{Head: len(head) + 2, Fields: lines + 1}, &req)
 	return requestFields{section: &req.Section, query: query}
 }
 
@@ -120,31 +136,40 @@ func (e *Explanation) describe(farm *node.Farm, own *Origin, now time.Time) {
 		return
 	}
 	for _, m := range farm.Members {
-		why := m.Unfit()
-		if m.Self && why == "" {
-			if own == nil {
-				why = "no origin of that farm here"
-			} else {
-				why = own.ready()
-			}
-		}
-		switch {
-		case why != "":
+		if why := unfit(m, own); why != "" {
 			e.Unfit = append(e.Unfit, mark(m, why))
-		case m.Live.Unreachable(now):
-			e.PutLast = append(e.PutLast, mark(m, "no connection a moment ago"))
+		} else if m.Live.Unreachable(now) {
+			e.PutLast = append(e.PutLast, mark(m, noConnection))
 		}
 	}
 }
 
-// takeNotes runs a chain.
-func (e *Explanation) takeNotes(c *candidacy.Chain, req *candidacy.Request, in []*node.Member) []*node.Member {
+const noConnection = "no connection a moment ago"
+
+// unfit returns why a member is no candidate of any chain here, or "". own is this host's origin of the farm, or nil.
+func unfit(m *node.Member, own *Origin) string {
+	switch why := m.Unfit(); {
+	case why != "" || !m.Self:
+		return why
+	case own == nil:
+		return "no origin of that farm here"
+	}
+	return own.ready()
+}
+
+// takeNotes runs a chain, all of it: what was found out ahead of requests is found out once more.
+func (e *Explanation) takeNotes(
+	c *candidacy.Chain, req *candidacy.Request, list, tried []*node.Member, ts traces,
+) []*node.Member {
+	in := candidacy.AppendCandidates(list, req, tried)
 	for _, m := range in {
 		e.Candidates = append(e.Candidates, mark(m, ""))
 	}
+	ts.start(in)
 	left := slices.Clone(in)
 	for _, st := range c.Explain(req, in) {
 		e.Steps = append(e.Steps, Stage{Step: st.Step, Kept: marks(st.Kept), Dropped: marks(st.Dropped)})
+		ts.step(&st)
 		left = left[:0]
 		for _, k := range st.Kept {
 			left = append(left, k.Member)
@@ -154,7 +179,7 @@ func (e *Explanation) takeNotes(c *candidacy.Chain, req *candidacy.Request, in [
 }
 
 func (e *Explanation) decided(d decision, raw, query string) Explanation {
-	e.Action = string(d.action)
+	e.Action, e.Cookie = string(d.action), printable(d.cookie)
 	switch {
 	case d.nobody():
 		return e.answered(nobodyLeft)

@@ -180,6 +180,21 @@ func (f *requestFields) Query(name string) iter.Seq[string] {
 	}
 }
 
+// Header yields the values of all fields of that name. They hold as long as the head does.
+func (f *requestFields) Header(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if f.section == nil {
+			return
+		}
+		for i := range f.section.Fields {
+			line := &f.section.Fields[i]
+			if !line.Named && len(line.Name) == len(name) && strings.EqualFold(text(line.Name), name) && !yield(text(line.Value)) {
+				return
+			}
+		}
+	}
+}
+
 // decoded returns s without encoding, or as it is if that is malformed.
 func decoded(s string) string {
 	if d, err := url.QueryUnescape(s); err == nil {

@@ -26,11 +26,41 @@ func TestRequestFields(t *testing.T) {
 			t.Errorf("query %s (-want +got):\n%s", name, d)
 		}
 	}
+	f.section = sectionOf("X-User: 7", "x-user:  8 ", "Accept: a", "Accept: b", "X-Hidden: 1", "Connection: x-hidden", "X-Empty:")
+	for name, want := range map[string][]string{
+		"x-USER": {"7", "8"}, "accept": {"a", "b"}, "X-Empty": {""}, "x-use": nil, "X-Hidden": nil, "": nil,
+	} {
+		if d := cmp.Diff(want, slices.Collect(f.Header(name))); d != "" {
+			t.Errorf("fields %s (-want +got):\n%s", name, d)
+		}
+	}
+	for range f.Header("accept") {
+		break
+	}
+	for range (&requestFields{}).Header("accept") {
+		t.Error("there is a field in none")
+	}
 	for range f.Cookies("a") {
 		break // and no more is asked for
 	}
 	for range f.Query("a") {
 		break
+	}
+}
+
+// A chain reads of a question what it would read of a request.
+func TestFieldsOfAQuestion(t *testing.T) {
+	q := Question{Header: http.Header{
+		"Cookie": {"a=1", "a=2", "a=\n"}, "X-User": {"7"}, "no token": {"x"},
+		"Content-Length": {"x"}, "Transfer-Encoding": {"x"}, "Connection": {"X-User"}, "Host": {"a b"},
+	}}
+	f := q.fields("b=3")
+	got := [][]string{slices.Collect(f.Cookies("a")), slices.Collect(f.Query("b")), slices.Collect(f.Header("x-user"))}
+	if d := cmp.Diff([][]string{{"1", "2"}, {"3"}, {"7"}}, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	if n := len(f.section.Fields); n != 3 {
+		t.Errorf("%d fields", n)
 	}
 }
 

@@ -28,20 +28,23 @@ type attempt struct {
 	start   time.Time
 	asked   time.Time // when there was a connection
 	ended   bool
+	metered node.Metered // at our own origin
 
 	answered time.Time // when the head of the response was there
 
 	m        *memberConn
-	upgrade  string // the protocol that was asked for
-	waiting  bool   // for the head
-	unserved bool   // the request never reached the member
+	upgrade  string  // the protocol that was asked for
+	limit    float64 // that was given to an agent, see giveLimit; 0: none
+	cookie   string  // that leads the client back to the member; "": none
+	waiting  bool    // for the head
+	unserved bool    // the request never reached the member
 }
 
 func (x *exchange) newHandover(d *decision) *handover {
 	ho := &x.ho
 	ho.forget()
 	x.res.Reset() // the one before may have sent a part of a head, in a buffer that is used again
-	ho.x, ho.member, ho.origin, ho.start = x, d.member, d.origin, x.now
+	ho.x, ho.member, ho.origin, ho.start, ho.cookie = x, d.member, d.origin, x.now, d.cookie
 	// What came over a hop was counted by the agent that chose us.
 	if d.member != nil && x.hop == nil {
 		ho.live = d.member.Live
@@ -56,6 +59,7 @@ func (x *exchange) newHandover(d *decision) *handover {
 		ho.dest = destination{kind: toAgent, addr: d.member.HostPort(), tls: d.member.Node.TLS}
 		ho.reach = &x.site.Agents
 		ho.toAgent = !d.member.Node.Direct
+		ho.giveLimit(d)
 	default:
 		ho.dest = destination{kind: toPhysical, addr: d.member.HostPort(), farm: d.member.Farm}
 		ho.dest.speaks(d.member.URL.Scheme)
@@ -74,8 +78,11 @@ func (ho *handover) forget() {
 func (x *exchange) handOver(d *decision) error {
 	ho := x.newHandover(d)
 	x.out.Member, x.out.Self = d.member, d.origin != nil
+	if !ho.begin() {
+		return because(tooBusy, nil)
+	}
 	x.out.Attempts++
-	ho.begin()
+	d.added()
 	if err := ho.converse(); err != nil {
 		x.body.stop()
 		x.tick()
@@ -95,6 +102,9 @@ func (x *exchange) handOver(d *decision) error {
 		x.h.doubts.clear(ho.member.Node.ID)
 	}
 	ho.answered = x.tick()
+	if x.res.Status != 101 {
+		ho.hear()
+	}
 	x.out.Wait = ho.answered.Sub(x.out.Start)
 	if ho.live != nil {
 		ho.live.Answered(ho.answered.Sub(ho.start))
@@ -115,11 +125,13 @@ func (ho *handover) converse() error {
 		if err = ho.talk(); err == nil {
 			return nil
 		}
+		ho.waiting = ho.waiting && !x.body.streaming() // for the member, and not for the client
 		x.body.stop()
 		if !ho.mayTalkAgain(err, tries) {
 			return err
 		}
 		ho.drop()
+		ho.waiting = false
 	}
 }
 
@@ -165,7 +177,8 @@ func (ho *handover) connect(p *pool, fresh bool) error {
 		p.drop(m)
 		return ho.connect(p, true)
 	}
-	ho.m, ho.asked = m, x.tick()
+	ho.m = m
+	ho.asked = x.tick()
 	return err
 }
 
@@ -335,48 +348,63 @@ func (ho *handover) inform() error {
 	return toldClient(x.f.inform(&x.res))
 }
 
-func (ho *handover) begin() {
+// begin counts the request, as long as its last byte was not passed on. It returns false if our own origin is too busy for
+// it: then nothing was counted.
+func (ho *handover) begin() bool {
+	if ho.origin != nil && !ho.beginAtOrigin() {
+		ho.ended = true
+		return false
+	}
 	if ho.live != nil {
 		ho.live.Start()
 	}
-	if ho.origin != nil {
-		ho.origin.Meter.Begin(ho.start)
+	return true
+}
+
+// added says that the request goes to the member, if the chain wants that to be added to what is known of it.
+func (d *decision) added() {
+	if d.predict && d.member.Node != nil {
+		d.member.Live.Predict(d.member.Node.Sequence)
 	}
 }
 
-// end counts the end of the request at the member, once. fault says that the member is to blame for a failure.
-func (ho *handover) end(result node.Result, fault bool) {
+// end counts the end of the request at the member, once. If it failed, the member is to blame.
+func (ho *handover) end(result node.Result) {
 	if ho.ended {
 		return
 	}
 	ho.ended = true
+	now := ho.x.now
 	if ho.live != nil {
-		if fault {
-			ho.live.Fail()
+		if result == node.Failed {
+			ho.live.Fail(now)
 		}
 		ho.live.End()
 	}
 	if ho.origin != nil {
-		now := ho.x.now
 		forPeer := ho.x.hop != nil && !ho.unserved
-		ho.origin.Meter.End(now, result, now.Sub(ho.start), forPeer)
+		ho.metered.End(now, result, now.Sub(ho.start), forPeer)
 	}
 }
 
-// fail counts a request to which there was no answer.
+// fail counts a request to which there was no answer. What is the client's fault, or ours, is not the member's.
 func (ho *handover) fail(r reason) {
+	result := node.Failed
 	switch r {
 	case clientGone, clientSlow, badBody, bodyTooLong, refusedTooLate:
-		ho.end(node.GaveUp, false)
-	case noResources, queueFull, overall:
+		result = node.GaveUp
+	case noResources, queueFull:
 		ho.unserved = true
-		ho.end(node.GaveUp, false)
+		result = node.GaveUp
+	case overall:
+		ho.unserved = ho.asked.IsZero()
+		if !ho.waiting { // the time may have passed with the client
+			result = node.GaveUp
+		}
 	case notConnected, connectTimeout:
 		ho.unserved = true
-		ho.end(node.GaveUp, true)
-	default:
-		ho.end(node.Failed, true)
 	}
+	ho.end(result)
 }
 
 // dialled is told of each connection that was made, or could not be made, for this request.
@@ -390,81 +418,4 @@ func (ho *handover) dialled(err error) {
 	if err != nil && ho.origin != nil && ho.origin.ConnectFailed != nil {
 		ho.origin.ConnectFailed()
 	}
-}
-
-// refusal returns as what an agent sent the request back; proxied if it did not.
-func (ho *handover) refusal() reason {
-	res := &ho.x.res
-	if !ho.toAgent || !res.Has(h1.BackhandRefused) {
-		return proxied
-	}
-	v, one := only(&res.Section, h1.BackhandRefused)
-	switch {
-	case !one:
-		return proxied
-	case res.Status == 503 && (string(v) == refusedOrigin || string(v) == refusedBusy):
-		return membersRefused
-	case res.Status == 421 && string(v) == refusedHop:
-		return membersDisbelieve
-	}
-	return proxied
-}
-
-// refusalBody is how long the body of a refusal is waited for, and refusalMost how many bytes it may have, so that its
-// connection can be used again.
-const (
-	refusalBody = 100 * time.Millisecond
-	refusalMost = 4 << 10
-)
-
-// sentBack counts a refusal, which is no attempt and no error.
-func (ho *handover) sentBack(r reason) error {
-	x := ho.x
-	err := becausef(r, "%s sent the request back: %s", ho.dest.addr, x.res.Value(h1.BackhandRefused))
-	ho.discardBody()
-	x.tick()
-	ho.refused()
-	if r == membersDisbelieve {
-		x.h.disbelieved(ho.member)
-	}
-	if fault := x.body.fault(); fault != nil {
-		return fault
-	}
-	if !x.body.replayable() {
-		return because(refusedTooLate, err)
-	}
-	return err
-}
-
-func (ho *handover) refused() {
-	ho.x.out.Attempts--
-	ho.x.out.Refusals++
-	if ho.live != nil {
-		ho.live.Refuse()
-	}
-	ho.end(node.GaveUp, false)
-}
-
-// discard gives up a response for another one.
-func (ho *handover) discard() {
-	ho.discardBody()
-	ho.x.tick()
-	ho.end(node.Failed, false)
-}
-
-// discardBody reads the rest of a short response, so that the connection can be used again; if that does not come at
-// once, it is not worth the wait.
-func (ho *handover) discardBody() {
-	x, m := ho.x, ho.m
-	ho.startBody()
-	x.from(x.tick(), refusalBody)
-	for total := 0; total < refusalMost && !ho.body.done(); {
-		p, err := ho.body.next(&m.stream, refusalMost)
-		total += len(p)
-		m.letGo()
-		if err != nil || len(p) == 0 && !ho.body.done() && x.more(m, x.tick()) != nil {
-			break
-		}
-	}
-	ho.release()
 }

@@ -49,7 +49,7 @@ func (x *exchange) appendHead(b []byte, ho *handover) []byte {
 func (x *exchange) appendHop(b []byte, ho *handover) []byte {
 	b = append(b, fieldHop+": "...)
 	b = hop{Sender: x.h.cfg.Self, Farm: ho.member.Farm, Client: x.client.Client, Proto: x.client.Proto}.append(b)
-	return append(b, "\r\n"...)
+	return ho.appendLimit(append(b, "\r\n"...))
 }
 
 // appendConnection appends what is said about the connection and the body, and ends the head.

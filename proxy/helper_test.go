@@ -177,6 +177,29 @@ func testRegistry() *candidacy.Registry {
 				return in
 			}
 		}),
+		spec("first", func(names []string) candidacy.Func { // brings one forward
+			return func(_ *candidacy.Request, in []*node.Member) []*node.Member {
+				if i := slices.IndexFunc(in, func(m *node.Member) bool { return m.Name == names[0] }); i >= 0 {
+					in[0], in[i] = in[i], in[0]
+				}
+				return in
+			}
+		}),
+		spec("limit", func(words []string) candidacy.Func { // above how many, and of how many members
+			var limit float64
+			var hops int
+			_, _ = fmt.Sscan(strings.Join(words, " "), &limit, &hops)
+			return func(req *candidacy.Request, in []*node.Member) []*node.Member {
+				req.Limit, req.Hops = limit, hops
+				return in
+			}
+		}),
+		spec("predict", func([]string) candidacy.Func {
+			return func(req *candidacy.Request, in []*node.Member) []*node.Member {
+				req.Predict = true
+				return in
+			}
+		}),
 		spec("cookie", func(words []string) candidacy.Func { // keeps who is named by the cookie
 			return func(req *candidacy.Request, in []*node.Member) []*node.Member {
 				for v := range req.Fields.Cookies(words[0]) {

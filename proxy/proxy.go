@@ -79,6 +79,7 @@ type Handler struct {
 	inFlight  inFlight
 	again     atomic.Int64 // requests under way that were handed over again after a failure
 	doubts    doubts
+	brake     brake
 	date      date
 	pseudonym string // in Via fields
 	via10     []byte // what we add to Via, by the version in which a message came
@@ -101,6 +102,7 @@ func New(cfg Config, s *Site) *Handler {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{cfg: cfg, pseudonym: pseudonym(cfg.Self)}
+	h.brake.since = cfg.Now()
 	h.inFlight.zero = make(chan struct{}, 1)
 	h.scratches.New = newScratch
 	h.exchanges.New = func() any { return new(exchange) }

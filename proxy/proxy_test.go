@@ -354,7 +354,7 @@ func TestWhomItIsSentTo(t *testing.T) {
 		l.addPhysical("web", "phys", "http://127.0.0.1:8088")
 		for _, addr := range []string{"10.0.0.5:80", "127.0.0.1:8088", "127.0.0.1:8080"} {
 			l.serve(addr, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				w.Header().Set("Backhand-Load", "0")
+				w.Header().Set("Backhand-Load", "n=1 c=1 mu=1")
 				w.Header().Set("Backhand-Refused", "origin")
 				w.Header().Set("Trailer", "Backhand-Sum, X-Sum")
 				w.WriteHeader(503) // none of them is an agent: no refusal
@@ -386,8 +386,11 @@ func TestWhomItIsSentTo(t *testing.T) {
 			if o.Member == nil || o.Member.Name != who || o.Self != (who == "front") || o.Err != nil || o.Refusals != 0 {
 				t.Errorf("%s: outcome %+v", who, o)
 			}
-			if live := l.liveOf("web", who); live.Failed() != 0 || live.Outstanding() != 0 {
-				t.Errorf("%s: a status that it chose counts as its failure", who)
+			if live := l.liveOf("web", who); live.Failed() != 1 || live.Refused() != 0 || live.Outstanding() != 0 {
+				t.Errorf("%s: failed %d, refused %d, outstanding %d; want 1, 0, 0", who, live.Failed(), live.Refused(), live.Outstanding())
+			}
+			if h := l.liveOf("web", who).LastHeard(); who != "front" && h.At != 0 {
+				t.Errorf("%s: is no agent, and is believed about its load: %+v", who, h)
 			}
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"syscall"
 	"time"
 
@@ -31,6 +32,8 @@ func (x *exchange) relay() {
 	if x.res.Reason == nil {
 		x.res.Reason = noReason
 	}
+	x.tellLoad()
+	x.addCookie()
 	err := x.f.respond(&x.res, x.via())
 	if err == nil {
 		err = x.relayBody()
@@ -41,6 +44,19 @@ func (x *exchange) relay() {
 	x.told(err)
 }
 
+// addCookie adds the one that leads the client back to the member that answers, if the chain wants it. A client that came by
+// https gives it to nobody else.
+func (x *exchange) addCookie() {
+	if c := x.ho.cookie; c != "" {
+		if x.client.Proto == "https" && !strings.Contains(c, secure) {
+			c += secure
+		}
+		x.res.Fields = append(x.res.Fields, h1.Field{Name: []byte("Set-Cookie"), Value: []byte(c), ID: h1.SetCookie})
+	}
+}
+
+const secure = "; Secure"
+
 // noReason makes the front write no reason phrase, where nil would make it write the usual one.
 var noReason = []byte{}
 
@@ -49,20 +65,19 @@ func (x *exchange) told(err error) {
 	ho := &x.ho
 	x.tick()
 	err = toldClient(err)
+	result := node.Completed
 	switch {
-	case err == nil:
-		result := node.Completed
-		if x.res.Status >= 500 {
-			result = node.Failed
-		}
-		ho.release()
-		ho.end(result, false)
-		return
-	case reasonOf(err) == brokenOff:
-		ho.end(node.Failed, true)
-	default:
-		ho.end(node.GaveUp, false)
+	case x.route.failsWith(x.status), err != nil && reasonOf(err) == brokenOff:
+		result = node.Failed
+	case err != nil:
+		result = node.GaveUp
 	}
+	if err == nil {
+		ho.release()
+		ho.end(result)
+		return
+	}
+	ho.end(result)
 	x.reason, x.out.Err = reasonOf(err), err
 	x.f.abort()
 	x.body.stop()
@@ -98,7 +113,7 @@ func (x *exchange) relayBody() error {
 			return because(brokenOff, err)
 		case len(p) > 0:
 			x.sent += int64(len(p))
-			if err := x.f.write(p); err != nil {
+			if err := x.write(p); err != nil {
 				return err
 			}
 			if m.in == nil || !m.in.empty() {
@@ -110,7 +125,7 @@ func (x *exchange) relayBody() error {
 		if ho.body.done() {
 			return nil
 		}
-		if err := x.f.flush(); err != nil {
+		if err := x.flush(); err != nil {
 			return err
 		}
 		if out := x.spliceable(); out != nil {
@@ -198,6 +213,8 @@ const spliceWait = 50 * time.Millisecond
 func (x *exchange) splice(out *net.TCPConn) (paused bool, err error) {
 	b, m := &x.ho.body, x.ho.m
 	defer m.rd.passed()
+	x.waitedFor(true)
+	defer x.waitedFor(false)
 	client := newPatience(out)
 	client.begin(spliceWait+x.site.ClientIdle, x.total)
 	defer client.end()

@@ -25,6 +25,19 @@ type Route struct {
 	WhenEmpty string
 	// RetryOn are statuses, of 502, 503 and 504, upon which a request that may run twice is handed to another member.
 	RetryOn []int
+	// ErrorOn are statuses, from 500 to 599, with which a member fails a request, as far as it is judged by that (byError).
+	// nil: 500, 502, 503 and 504.
+	ErrorOn []int
+}
+
+var defaultErrorOn = []int{500, 502, 503, 504} // never written
+
+// failsWith reports whether a member fails a request with that status. A nil route is one of which nothing is said.
+func (r *route) failsWith(status int) bool {
+	if r == nil || r.ErrorOn == nil {
+		return slices.Contains(defaultErrorOn, status)
+	}
+	return slices.Contains(r.ErrorOn, status)
 }
 
 // Routes finds the route of a request. It does not change.
@@ -101,6 +114,11 @@ func (r *route) check() (errs []error) {
 	}
 	if !slices.Contains([]string{"", "self", "any", "503"}, r.WhenEmpty) {
 		bad("when_empty is %q, want self, any or 503", r.WhenEmpty)
+	}
+	for _, status := range r.ErrorOn {
+		if status < 500 || status > 599 {
+			bad("error_on has %d, want statuses from 500 to 599", status)
+		}
 	}
 	return errs
 }

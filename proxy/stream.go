@@ -30,8 +30,12 @@ type stream struct {
 	count    int                   // of pieces
 	writeErr error
 	patience *patience // nil: whoever is written to took all at once until now
+	reader   reader    // is told when whoever is written to takes less than there is; nil: nobody
 	endBy    time.Time // when writing ends in any case; zero: never
 }
+
+// reader is told of the other end of a connection that it does not take at once what is written to it, and that it has.
+type reader interface{ waitedFor(yes bool) }
 
 func (s *stream) begin(nc net.Conn) {
 	s.nc = nc
@@ -194,6 +198,10 @@ func (s *stream) writePieces(n int, idle time.Duration) error {
 func (s *stream) writeSlowly(b []byte, idle time.Duration) error {
 	if len(b) == 0 {
 		return nil
+	}
+	if s.reader != nil {
+		s.reader.waitedFor(true)
+		defer s.reader.waitedFor(false)
 	}
 	if s.patience == nil {
 		s.patience = newPatience(s.nc)

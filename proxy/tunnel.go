@@ -22,11 +22,13 @@ func (x *exchange) switchProtocols() {
 		x.fail(err)
 		return
 	}
-	ho.end(node.Completed, false) // what comes now is no request
+	ho.end(node.Completed) // what comes now is no request
+	ho.hear()
 	x.stopWatching()
 	x.status = 101
 	f.c.last = true
 	f.c.t.upgraded.Store(true)
+	x.tellLoad()
 	err := f.respond(&x.res, x.via())
 	if err == nil {
 		err = f.finish(nil)
