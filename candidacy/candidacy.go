@@ -1,7 +1,6 @@
 package candidacy
 
 import (
-	"iter"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -49,6 +48,38 @@ type Request struct {
 	tried    []*node.Member // so that no step brings one of them back; see AppendCandidates
 	prepared *prepared      // what the steps at the start of the chain left; nil: they have not run yet
 	digest   float64        // what the present step has found out ahead, see Step.Digest
+	values   []string       // of cookies, arguments or fields: memory for the step that runs
+}
+
+// Reset forgets the request but for Rand, and makes r ready for another one.
+func (r *Request) Reset() {
+	clear(r.values[:cap(r.values)])
+	*r = Request{Rand: r.Rand, values: r.values[:0]}
+}
+
+// cookies returns the values of the cookies of that name, until the next call of one of these three.
+func (r *Request) cookies(name string) []string {
+	if r.Fields == nil {
+		return nil
+	}
+	r.values = r.Fields.AppendCookies(r.values[:0], name)
+	return r.values
+}
+
+func (r *Request) query(name string) []string {
+	if r.Fields == nil {
+		return nil
+	}
+	r.values = r.Fields.AppendQuery(r.values[:0], name)
+	return r.values
+}
+
+func (r *Request) header(name string) []string {
+	if r.Fields == nil {
+		return nil
+	}
+	r.values = r.Fields.AppendHeader(r.values[:0], name)
+	return r.values
 }
 
 // farm returns the farm, or one without members.
@@ -68,13 +99,13 @@ func (r *Request) Under(m *node.Member) float64 {
 
 // Fields reads the parts of a request that few steps ask for, so that nothing is parsed for those that do not.
 type Fields interface {
-	// Cookies yields the values of all cookies of that name, in all Cookie fields, in their order.
-	Cookies(name string) iter.Seq[string]
-	// Query yields the values of all query arguments of that name, in their order.
-	Query(name string) iter.Seq[string]
-	// Header yields the values of all lines of the header field of that name, in any case, in their order. Those that a
-	// client has named in Connection, so that nobody behind this host sees them, are not among them.
-	Header(name string) iter.Seq[string]
+	// AppendCookies appends to dst the values of all cookies of that name, in all Cookie fields, in their order.
+	AppendCookies(dst []string, name string) []string
+	// AppendQuery appends the values of all query arguments of that name, in their order.
+	AppendQuery(dst []string, name string) []string
+	// AppendHeader appends the values of all lines of the header field of that name, in any case, in their order. Those that
+	// a client has named in Connection, so that nobody behind this host sees them, are not among them.
+	AppendHeader(dst []string, name string) []string
 }
 
 // SetCookie gives the client a cookie that names the chosen member. Its zero value gives it none.

@@ -3,6 +3,7 @@ package candidacy
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,9 +24,9 @@ func addSession() Spec {
 		Doc: "Gives a client the cookie NAME (default BACKHAND) that leads it back to the member that has served it. It does so where a " +
 			"bySession NAME stands in front of the steps that choose; the application need not do anything. The cookie is set when the " +
 			"client has none, or when another member has served it. It is HttpOnly, SameSite=Lax, for Path=/, and ends with the " +
-			"browser; ATTRIBUTE is any of " + cookieAttributes + " (at most 400 days). The cookie says nothing of the " +
-			"member's address. It is not signed: a client can choose its member by it, and nothing else. Candidates and their order " +
-			"stay as they are.",
+			"browser, and it is Secure for a client that came by https; ATTRIBUTE is any of " + cookieAttributes + " (at most " +
+			"400 days). The cookie says nothing of the member's address. It is not signed: a client can choose its member by it, " +
+			"and nothing else. Candidates and their order stay as they are.",
 		Source: "backhand", Example: "addSession BACKHAND",
 		Make: makeAddSession,
 	}
@@ -108,12 +109,8 @@ func validAttribute(key, value, word string) bool {
 // line returns what stands in Set-Cookie, or "" if the client has that cookie.
 func (c *cookie) line(req *Request, m *node.Member) string {
 	own := mark(m)
-	if req.Fields != nil {
-		for v := range req.Fields.Cookies(c.session.name) {
-			if v == own {
-				return ""
-			}
-		}
+	if slices.Contains(req.cookies(c.session.name), own) {
+		return ""
 	}
 	return c.session.name + "=" + own + c.attributes
 }

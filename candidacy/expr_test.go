@@ -101,7 +101,7 @@ func TestByExprReadsLabels(t *testing.T) {
 func TestByExprRefuses(t *testing.T) {
 	wants := map[string]string{
 		"":                              `EXPRESSION is missing`,
-		"lod1 < 2":                      `column 1 of the expression: no figure is named "lod1"; 'backhand functions' lists them`,
+		"lod1 < 2":                      `column 1 of the expression: no figure is named "lod1"; 'backhand functions byStat' lists them`,
 		"2 < CPUs":                      `column 5 of the expression: no figure is named "CPUs"; it is spelt cpus`,
 		"load1 <\n  LOAD1":              `line 2, column 3 of the expression: no figure is named "LOAD1"; it is spelt load1`,
 		"load1 < 2 &&":                  `column 12 of the expression: unexpected token EOF`,
@@ -120,8 +120,8 @@ func TestByExprRefuses(t *testing.T) {
 		`label("a")`:                    `column 1 of the expression: the expression is a text, want a condition or a number`,
 		`label()`:                       `column 1 of the expression: not enough arguments to call label`,
 		`label == label`:                `column 1 of the expression: label is a function, want a key behind it: label("gpu")`,
-		"len(name)":                     `column 1 of the expression: no figure is named "len"; 'backhand functions' lists them`,
-		"now()":                         `column 1 of the expression: no figure is named "now"; 'backhand functions' lists them`,
+		"len(name)":                     `column 1 of the expression: no figure is named "len"; 'backhand functions byStat' lists them`,
+		"now()":                         `column 1 of the expression: no figure is named "now"; 'backhand functions byStat' lists them`,
 		"1..1000000":                    `column 2 of the expression: .. is not for use here`,
 		"cpus in 1..1000000":            `column 10 of the expression: this is no list, want one such as ["a", "b"]`,
 		"all(1..9, {# > load1})":        `column 1 of the expression: all is not for use here`,

@@ -21,8 +21,8 @@ const (
 // exprFuncs are the functions of the library that cost next to nothing, whatever they are given.
 func exprFuncs() []string { return []string{"abs", "ceil", "floor", "max", "min", "round"} }
 
-// compileExpr reads an expression and checks that it is one of numbers and conditions that ends soon and cannot fail. An error says
-// where it is wrong.
+// compileExpr reads an expression and checks that it is one of numbers and conditions that ends soon and cannot fail. An
+// error says where it is wrong.
 func compileExpr(source string) (*expression, error) {
 	switch {
 	case len(source) > maxExpr:
@@ -95,7 +95,7 @@ func exprHint(name string) string {
 			return fmt.Sprintf("no figure is named %q; it is spelt %s", name, n.name)
 		}
 	}
-	return fmt.Sprintf("no figure is named %q; 'backhand functions' lists them", name)
+	return fmt.Sprintf("no figure is named %q; 'backhand functions byStat' lists them", name)
 }
 
 // exprCheck goes through an expression of which the library has found the types right.

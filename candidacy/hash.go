@@ -2,7 +2,6 @@ package candidacy
 
 import (
 	"fmt"
-	"iter"
 	"strings"
 
 	"backhand/gossip/node"
@@ -100,24 +99,19 @@ func (k hashKey) of(req *Request) (hash uint64, ok bool) {
 		b := req.Client.As16() // an IPv4 address is the same whether written as IPv6 or not
 		return hashBytes(b[:]), req.Client.IsValid()
 	}
-	if req.Fields == nil {
-		return 0, false
-	}
+	var values []string
 	switch k.kind {
 	case "cookie":
-		return hashFirst(req.Fields.Cookies(k.name))
+		values = req.cookies(k.name)
 	case "query":
-		return hashFirst(req.Fields.Query(k.name))
+		values = req.query(k.name)
 	default:
-		return hashFirst(req.Fields.Header(k.name))
+		values = req.header(k.name)
 	}
-}
-
-func hashFirst(values iter.Seq[string]) (hash uint64, ok bool) {
-	for v := range values {
-		return hashText(v)
+	if len(values) == 0 {
+		return 0, false
 	}
-	return 0, false
+	return hashText(values[0])
 }
 
 func hashText(s string) (hash uint64, ok bool) { return hashBytes(s), s != "" }

@@ -2,7 +2,6 @@ package candidacy
 
 import (
 	"encoding/hex"
-	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -54,16 +53,17 @@ func (s session) keepOwner(req *Request, in []*node.Member) []*node.Member {
 
 // owner returns the first member that a value names, or nil.
 func (s session) owner(req *Request, in []*node.Member) *node.Member {
-	if req.Fields != nil {
-		if m := firstOwner(s.values(req), req, in); m != nil {
-			return m
-		}
+	if m := firstOwner(req.cookies(s.name), req, in); m != nil {
+		return m
 	}
-	return firstOwner(pathParameters(req.Path, s.name), req, in)
+	if m := firstOwner(req.query(s.name), req, in); m != nil {
+		return m
+	}
+	return firstOwner(req.pathParameters(s.name), req, in)
 }
 
-func firstOwner(values iter.Seq[string], req *Request, in []*node.Member) *node.Member {
-	for value := range values {
+func firstOwner(values []string, req *Request, in []*node.Member) *node.Member {
+	for _, value := range values {
 		if m := ownerOf(value, req, in); m != nil {
 			return m
 		}
@@ -81,34 +81,18 @@ func (s session) note(req *Request, m *node.Member) string {
 	return "is named by its cookie"
 }
 
-// values yields the cookies, and then the query arguments, that may name the owner.
-func (s session) values(req *Request) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for v := range req.Fields.Cookies(s.name) {
-			if !yield(v) {
-				return
-			}
-		}
-		for v := range req.Fields.Query(s.name) {
-			if !yield(v) {
-				return
-			}
-		}
-	}
-}
-
-// pathParameters yields those of that name: of /a;x=1;y=2/b;x=3, x is 1 and 3. Servlets have no other place for the session
+// pathParameters returns those of that name: of /a;x=1;y=2/b;x=3, x is 1 and 3. Servlets have no other place for the session
 // of a client without cookies.
-func pathParameters(path, name string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for _, rest, found := strings.Cut(path, ";"); found; _, rest, found = strings.Cut(rest, ";") {
-			word, _, _ := strings.Cut(rest, ";")
-			word, _, _ = strings.Cut(word, "/")
-			if n, v, ok := strings.Cut(word, "="); ok && n == name && !yield(v) {
-				return
-			}
+func (r *Request) pathParameters(name string) []string {
+	r.values = r.values[:0]
+	for _, rest, found := strings.Cut(r.Path, ";"); found; _, rest, found = strings.Cut(rest, ";") {
+		word, _, _ := strings.Cut(rest, ";")
+		word, _, _ = strings.Cut(word, "/")
+		if n, v, ok := strings.Cut(word, "="); ok && n == name {
+			r.values = append(r.values, v)
 		}
 	}
+	return r.values
 }
 
 // ownerOf returns the member that a session's value names: a candidate, or else a draining one that was not tried yet.

@@ -48,7 +48,7 @@ func (h *Handler) release(s *scratch) {
 	clear(s.list[:cap(s.list)]) // members of a snapshot that is gone
 	clear(s.tried[:cap(s.tried)])
 	s.list, s.tried, s.ownTried = s.list[:0], s.tried[:0], false
-	s.req = candidacy.Request{Rand: s.req.Rand}
+	s.req.Reset()
 	s.fields = requestFields{}
 	h.scratches.Put(s)
 }

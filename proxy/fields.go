@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bytes"
-	"iter"
 	"net/url"
 	"strings"
 
@@ -143,56 +142,47 @@ type requestFields struct {
 	query   string
 }
 
-// Cookies yields the values of all cookies of that name, without quotes (RFC 6265, section 5.4, read leniently).
-func (f *requestFields) Cookies(name string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		if f.section == nil || !f.section.Has(h1.Cookie) {
-			return
+// AppendCookies appends the values of all cookies of that name, without quotes (RFC 6265, section 5.4, read leniently). They
+// hold as long as the head does, as those of the others do.
+func (f *requestFields) AppendCookies(dst []string, name string) []string {
+	if f.section == nil || !f.section.Has(h1.Cookie) {
+		return dst
+	}
+	for i := range f.section.Fields {
+		if f.section.Fields[i].ID != h1.Cookie {
+			continue
 		}
-		for i := range f.section.Fields {
-			if f.section.Fields[i].ID == h1.Cookie && !eachCookie(f.section.Fields[i].Value, name, yield) {
-				return
+		for c := range strings.SplitSeq(text(f.section.Fields[i].Value), ";") {
+			if n, v, ok := strings.Cut(strings.TrimSpace(c), "="); ok && n == name {
+				dst = append(dst, strings.Trim(v, `"`))
 			}
 		}
 	}
+	return dst
 }
 
-// eachCookie yields those of one line, and reports whether more are wanted.
-func eachCookie(line []byte, name string, yield func(string) bool) bool {
-	for c := range bytes.SplitSeq(line, []byte(";")) {
-		n, v, ok := bytes.Cut(bytes.TrimSpace(c), []byte("="))
-		if ok && string(n) == name && !yield(string(bytes.Trim(v, `"`))) {
-			return false
+// AppendQuery appends the values of all arguments of that name, which may be parted by & or ;.
+func (f *requestFields) AppendQuery(dst []string, name string) []string {
+	for arg := range strings.FieldsFuncSeq(f.query, func(r rune) bool { return r == '&' || r == ';' }) {
+		if n, v, _ := strings.Cut(arg, "="); decoded(n) == name {
+			dst = append(dst, decoded(v))
 		}
 	}
-	return true
+	return dst
 }
 
-// Query yields the values of all arguments of that name, which may be parted by & or ;.
-func (f *requestFields) Query(name string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for arg := range strings.FieldsFuncSeq(f.query, func(r rune) bool { return r == '&' || r == ';' }) {
-			n, v, _ := strings.Cut(arg, "=")
-			if decoded(n) == name && !yield(decoded(v)) {
-				return
-			}
+// AppendHeader appends the values of all fields of that name.
+func (f *requestFields) AppendHeader(dst []string, name string) []string {
+	if f.section == nil {
+		return dst
+	}
+	for i := range f.section.Fields {
+		line := &f.section.Fields[i]
+		if !line.Named && len(line.Name) == len(name) && strings.EqualFold(text(line.Name), name) {
+			dst = append(dst, text(line.Value))
 		}
 	}
-}
-
-// Header yields the values of all fields of that name. They hold as long as the head does.
-func (f *requestFields) Header(name string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		if f.section == nil {
-			return
-		}
-		for i := range f.section.Fields {
-			line := &f.section.Fields[i]
-			if !line.Named && len(line.Name) == len(name) && strings.EqualFold(text(line.Name), name) && !yield(text(line.Value)) {
-				return
-			}
-		}
-	}
+	return dst
 }
 
 // decoded returns s without encoding, or as it is if that is malformed.

@@ -202,7 +202,7 @@ func testRegistry() *candidacy.Registry {
 		}),
 		spec("cookie", func(words []string) candidacy.Func { // keeps who is named by the cookie
 			return func(req *candidacy.Request, in []*node.Member) []*node.Member {
-				for v := range req.Fields.Cookies(words[0]) {
+				for _, v := range req.Fields.AppendCookies(nil, words[0]) {
 					return slices.DeleteFunc(in, func(m *node.Member) bool { return m.Name != v })
 				}
 				return in

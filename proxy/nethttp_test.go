@@ -384,6 +384,7 @@ func TestRapidReset(t *testing.T) {
 		}
 		close(release)
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		if most.Load() > mostStreams || last != 0xb { // ENHANCE_YOUR_CALM
 			t.Errorf("%d handlers ran at once; closed with code %#x", most.Load(), last)
 		}

@@ -1,12 +1,10 @@
 package candidacytest
 
 import (
-	"iter"
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 
 	"backhand/candidacy"
 	"backhand/gossip/node"
@@ -30,38 +28,31 @@ type Fields struct {
 	Fields http.Header // all other fields
 }
 
-// Cookies yields the values of all cookies of that name.
-func (f Fields) Cookies(name string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for _, line := range f.Cookie {
-			cookies, _ := http.ParseCookie(line) // a line that cannot be read has no cookies
-			for _, c := range cookies {
-				if c.Name == name && !yield(c.Value) {
-					return
-				}
+// AppendCookies appends the values of all cookies of that name.
+func (f Fields) AppendCookies(dst []string, name string) []string {
+	for _, line := range f.Cookie {
+		cookies, _ := http.ParseCookie(line) // a line that cannot be read has no cookies
+		for _, c := range cookies {
+			if c.Name == name {
+				dst = append(dst, c.Value)
 			}
 		}
 	}
+	return dst
 }
 
-// Query yields the values of all query arguments of that name.
-func (f Fields) Query(name string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		args, _ := url.ParseQuery(f.Args) // what can be read of it
-		for _, v := range args[name] {
-			if !yield(v) {
-				return
-			}
-		}
-	}
+// AppendQuery appends the values of all query arguments of that name.
+func (f Fields) AppendQuery(dst []string, name string) []string {
+	args, _ := url.ParseQuery(f.Args) // what can be read of it
+	return append(dst, args[name]...)
 }
 
-// Header yields the values of all fields of that name.
-func (f Fields) Header(name string) iter.Seq[string] {
+// AppendHeader appends the values of all fields of that name.
+func (f Fields) AppendHeader(dst []string, name string) []string {
 	if http.CanonicalHeaderKey(name) == "Cookie" {
-		return slices.Values(f.Cookie)
+		return append(dst, f.Cookie...)
 	}
-	return slices.Values(f.Fields.Values(name))
+	return append(dst, f.Fields.Values(name)...)
 }
 
 // Step returns the step that its text stands for, with the registry's functions. It panics if there is a mistake in it.
