@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"runtime"
@@ -353,16 +354,20 @@ func TestBuffersComeBack(t *testing.T) {
 				once()
 			}
 			defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which empties pools
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			for range times {
-				once()
+			each := uint64(math.MaxUint64)
+			for range 4 { // on a busy machine a thread may find the pool of another one's core empty
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				for range times {
+					once()
+				}
+				runtime.ReadMemStats(&after)
+				each = min(each, (after.TotalAlloc-before.TotalAlloc)/times)
+				if each <= 10<<10 { // 7 KiB are the connections'
+					return
+				}
 			}
-			runtime.ReadMemStats(&after)
-			each := (after.TotalAlloc - before.TotalAlloc) / times
-			if each > 10<<10 { // 7 KiB are the connections'
-				t.Errorf("each takes %d bytes", each)
-			}
+			t.Errorf("each takes %d bytes", each)
 		})
 	}
 }
