@@ -16,6 +16,7 @@ import (
 
 	"backhand/agent"
 	"backhand/agent/config"
+	"backhand/candidacy/sim"
 )
 
 // Exit codes.
@@ -54,7 +55,7 @@ func errorText(err error) string {
 
 // isMistakes reports whether the error is the mistakes of a file, read here or by the agent.
 func isMistakes(err error) bool {
-	return errors.As(err, new(*config.Errors)) || errors.As(err, new(*agent.MistakesError))
+	return errors.As(err, new(*config.Errors)) || errors.As(err, new(*agent.MistakesError)) || errors.As(err, new(*sim.Mistakes))
 }
 
 // usageError is a mistake in the command line.
@@ -78,7 +79,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		ErrWriter:            stderr,
 		Commands: []*cli.Command{
 			runCommand(), announceCommand(), checkCommand(), statusCommand(), explainCommand(), functionsCommand(),
-			drainCommand(), undrainCommand(), reloadCommand(), demoCommand(), completionCommand(), versionCommand(),
+			drainCommand(), undrainCommand(), reloadCommand(), demoCommand(), simulateCommand(), completionCommand(), versionCommand(),
 		},
 		OnUsageError:   badUsage,
 		ExitErrHandler: func(*cli.Context, error) {}, // run prints errors and chooses the code
