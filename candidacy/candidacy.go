@@ -37,8 +37,7 @@ type Request struct {
 	Predict bool
 
 	// Limit is set by a step that wants the chosen member, if it is an agent, to send the request back if more than that
-	// many are under way there already. It holds while Hops is above 1, for the first Hops-1 members that are asked: the last
-	// may not refuse.
+	// many are under way there already. Hops is how many members may do so before the next one must take it; 0: none.
 	Limit float64
 	Hops  int
 

@@ -16,9 +16,9 @@ func orElse() Spec {
 	return Spec{
 		Name: "orElse", Usage: "orElse [HOPS [KAPPA]]",
 		Doc: "Lets the chosen member send the request back if it is busier than this host believed: than KAPPA times (default 1) " +
-			"what half of the members are, and with no slot free. Then the chain runs again without it. Of HOPS members (default 2) that " +
-			"are asked, the last may not refuse. It costs a round trip, and only where the choice was wrong. It stands last in a " +
-			"chain. Members without an agent never refuse.",
+			"what half of the members are, and with no slot free. Then the chain runs again without it. After HOPS members (default 2) " +
+			"have done so, the next one takes the request. It costs a round trip each, and only where the choice was wrong. It stands " +
+			"last in a chain. Members without an agent never refuse.",
 		Source: ours, Example: "orElse 2",
 		Make: makeOrElse,
 	}
@@ -50,7 +50,7 @@ func makeOrElse(a *Args) Step {
 			return in
 		},
 		Note: func(req *Request, m *node.Member) string {
-			if most, ok := limit(req, m); ok && hops > 1 {
+			if most, ok := limit(req, m); ok {
 				return fmt.Sprintf("may refuse above %.3g under way", most)
 			}
 			return ""

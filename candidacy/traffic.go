@@ -15,11 +15,12 @@ const (
 	kneeSlope = 0.75 // A: how much a slot more in use costs while some are free
 	kneePower = 3    // G: how fast it costs more when none is
 
-	// heardFor is for how long counts what a member has said. A member that gets no requests says nothing, and would else
-	// stay as busy as it was then for ever.
+	// heardFor is for how long counts in full what a member has said. A member that gets no requests says nothing, and would
+	// else stay as busy as it was then for ever; but to forget it all at once makes it look as busy as any other, so that all
+	// fronts try it again (by simulation, with 100 fronts the mean rose by a fifth).
 	heardFor = 10 * time.Second
-	// rateFor is for how long its service rate is taken from there: a beat says the same.
-	rateFor = time.Second
+	// heardHalves is how long what it said takes to become half of it after that.
+	heardHalves = time.Minute
 	// newcomer is by how much the score of a member that has said nothing is varied at random, up and down: it is guessed,
 	// and all nodes would guess the same and try it at the same moment.
 	newcomer = 0.25
@@ -83,39 +84,40 @@ type estimate struct {
 	busy  float64 // requests under way, those that other nodes may have sent included
 	slots float64
 	mu    float64
-	guess bool  // it has not said anything lately, as it would have if it had been asked
+	guess bool  // it has not said anything yet, as it would have if it had been asked
 	heard int64 // when it said so, in ns since 1970; 0: never, or it never does
 }
 
 // estimate returns it. weight is how many requests one of our own stands for.
 func (req *Request) estimate(m *node.Member, weight float64, now int64) estimate {
 	h := m.Live.LastHeard()
+	if h.At == 0 {
+		return req.guess(m, weight)
+	}
 	own := float64(m.Live.Outstanding())
 	e := estimate{slots: h.Slots, mu: h.Mu, heard: h.At}
-	if age := now - h.At; h.At == 0 || age > int64(rateFor) {
-		e.slots, e.mu = m.Slots(), m.Mu()
-		if h.At == 0 || age > int64(heardFor) {
-			return req.guess(m, e, weight)
-		}
+	if age := now - h.At; age > int64(heardFor) {
+		e.slots, e.mu = m.Slots(), m.Mu() // by its beat
+		h.InFlight *= math.Exp2(-float64(age) / float64(heardHalves))
 	}
-	if e.mu <= 0 {
+	if e.mu <= 0 || math.IsInf(e.mu, 0) {
 		e.mu = req.usualMu()
 	}
-	more := own - h.Own
+	more, begun := own-h.Own, h.Begun
 	if req.ErrorWindow > 0 && m.Live.Failed() > 0 {
 		failed, forgotten := h.Since(m.Live, req.Now, req.ErrorWindow)
-		own, more = own+failed, more+failed-forgotten
+		own, more, begun = own+failed, more+failed-forgotten, begun+failed
 	}
-	e.busy = max(own, h.InFlight+more) + (weight-1)*max(0, more)
+	e.busy = max(own, h.InFlight+more) + (weight-1)*begun
 	return e
 }
 
-// guess is the estimate of a member of which nothing was heard lately.
-func (req *Request) guess(m *node.Member, e estimate, weight float64) estimate {
+// guess is the estimate of a member of which nothing was ever heard.
+func (req *Request) guess(m *node.Member, weight float64) estimate {
+	e := estimate{busy: weight * req.Under(m), slots: m.Slots(), mu: m.Mu(), guess: m.Answers()}
 	if e.mu <= 0 {
 		e.mu = req.usualMu()
 	}
-	e.heard, e.guess, e.busy = 0, m.Answers(), weight*req.Under(m)
 	if e.guess {
 		e.busy += req.farm().Level * e.slots * e.mu // as busy as the others are
 	}
@@ -133,7 +135,7 @@ func (req *Request) usualMu() float64 {
 // score returns the cost of one request more. salt is the chance of this decision.
 func (t *traffic) score(req *Request, m *node.Member, weight float64, now int64, salt uint64) float64 {
 	// Nearly always this is all, and estimate would come to the same.
-	if at, busy, seconds, part, ok := m.Live.Reckon(weight); ok && now-at <= int64(rateFor) && seconds <= math.MaxFloat32 {
+	if at, busy, seconds, part, ok := m.Live.Reckon(weight); ok && now-at <= int64(heardFor) && seconds <= math.MaxFloat32 {
 		return t.at((busy+1)*part) * seconds
 	}
 	e := req.estimate(m, weight, now)

@@ -88,6 +88,16 @@ func TestByTraffic(t *testing.T) {
 			change: func(f *node.Farm) { f.Share = 0.1 }, want: "www2 www1",
 		},
 		{
+			name: "also one that it began while another was under way that has answered", cluster: nodes,
+			said:   []said{{"www1", 5, 4, 10, 2, 0, 1, 0}, {"www2", 9, 4, 10, 0, 0, 0, 0}},
+			change: func(f *node.Farm) { f.Share = 0.1; candidacytest.Member(f, "www1").Live.End() }, want: "www2 www1",
+		},
+		{
+			name: "and not those that are over", cluster: nodes,
+			said:   []said{{"www1", 5, 4, 10, 0, 0, 1, 0}, {"www2", 9, 4, 10, 0, 0, 0, 0}},
+			change: func(f *node.Farm) { f.Share = 0.1; candidacytest.Member(f, "www1").Live.End() }, want: "www1 www2",
+		},
+		{
 			name: "the only front counts it once", cluster: nodes,
 			said:   []said{{"www1", 5, 4, 10, 0, 0, 1, 0}, {"www2", 9, 4, 10, 0, 0, 0, 0}},
 			change: func(f *node.Farm) { f.Share = 1 }, want: "www1 www2",
@@ -109,8 +119,8 @@ func TestByTraffic(t *testing.T) {
 			said: []said{{"www1", 1, 4, 5, 0, 0, 0, 0}, {"www2", 7, 4, 15, 0, 0, 0, 0}}, want: "www1 www2",
 		},
 		{
-			name: "what was said eleven seconds ago does not count any more", cluster: nodes,
-			said: []said{{"www1", 50, 4, 10, 0, 11 * time.Second, 0, 0}, {"www2", 30, 4, 10, 0, 0, 0, 0}}, want: "www1 www2",
+			name: "what was said a minute ago counts half", cluster: nodes,
+			said: []said{{"www1", 50, 4, 10, 0, time.Minute, 0, 0}, {"www2", 30, 4, 10, 0, 0, 0, 0}}, want: "www1 www2",
 		},
 		{
 			name: "one that said nothing is taken to be as busy as the others", cluster: nodes + "\nwww3 slots=4 mu=10",
@@ -118,8 +128,8 @@ func TestByTraffic(t *testing.T) {
 			change: func(f *node.Farm) { f.Level = 0.2 }, want: "www1 www2 www3", // 8 under way, give or take
 		},
 		{
-			name: "the rate is that of the newest beat if nothing was said for a second", cluster: "www1 slots=4 mu=1\nwww2 slots=4 mu=10",
-			said: []said{{"www1", 3, 4, 100, 0, 2 * time.Second, 0, 0}, {"www2", 3, 4, 10, 0, 0, 0, 0}}, want: "www2 www1",
+			name: "the rate is that of the newest beat if nothing was said for ten seconds", cluster: "www1 slots=4 mu=1\nwww2 slots=4 mu=10",
+			said: []said{{"www1", 3, 4, 100, 0, 11 * time.Second, 0, 0}, {"www2", 3, 4, 10, 0, 0, 0, 0}}, want: "www2 www1",
 		},
 		{
 			name:    "of physicals the one with the fewest of our own requests comes first",

@@ -185,7 +185,7 @@ func testRegistry() *candidacy.Registry {
 				return in
 			}
 		}),
-		spec("limit", func(words []string) candidacy.Func { // above how many, and of how many members
+		spec("limit", func(words []string) candidacy.Func { // above how many, and how many members may refuse
 			var limit float64
 			var hops int
 			_, _ = fmt.Sscan(strings.Join(words, " "), &limit, &hops)

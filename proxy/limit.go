@@ -19,7 +19,7 @@ func (ho *handover) giveLimit(d *decision) {
 	if !ho.toAgent || d.limit <= 0 || !d.others || x.insists || !x.body.whole() {
 		return
 	}
-	if x.out.Refusals+1 >= min(d.hops, x.site.Tries) {
+	if x.out.Refusals >= min(d.hops, x.site.Tries-1) {
 		return
 	}
 	if !x.limited {

@@ -109,7 +109,7 @@ func (c *chains) choose(f *front, r *request) int32 {
 	if c.req.Predict {
 		m.Live.Predict(m.Node.Sequence)
 	}
-	r.limited = c.req.Limit > 0 && len(left) > 1 && r.refusals+1 < min(c.req.Hops, c.sim.tries)
+	r.limited = c.req.Limit > 0 && len(left) > 1 && r.refusals < min(c.req.Hops, c.sim.tries-1)
 	if r.limited {
 		r.limit = c.req.Limit * cf.brake.factor(c.sim.now, r.refusals == 0)
 	}

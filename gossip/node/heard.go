@@ -18,6 +18,7 @@ type Load struct {
 type Heard struct {
 	Load
 	Own     float64 // requests that this agent itself had under way at the member then
+	Begun   float64 // requests that it has handed to the member since, and that are not over
 	Failed  uint32  // requests that it had failed until then: the end of the count
 	Pending uint32  // of these, those of the last five seconds: as many as the member counts itself
 	At      int64   // when that was, in ns since 1970; 0: never
@@ -39,6 +40,7 @@ func (h *Heard) Since(l *Live, now time.Time, window time.Duration) (failed, for
 type heard struct {
 	at     atomic.Int64
 	counts atomic.Uint64 // InFlight and Own, as float32
+	chosen atomic.Uint64 // requests that were ever handed to the member until then
 	rates  atomic.Uint64 // the time of a request, and the part of a slot, that is 1/Mu and 1/Slots: what is divided by often
 	failed atomic.Uint64 // Failed and Pending
 }
@@ -46,11 +48,18 @@ type heard struct {
 // Heard notes what the member has said with a response, before the request is counted as ended.
 func (l *Live) Heard(load Load, now time.Time) {
 	l.heard.counts.Store(pack(load.InFlight, float64(l.Outstanding())))
+	l.heard.chosen.Store(l.Chosen())
 	l.heard.rates.Store(pack(1/load.Mu, 1/max(load.Slots, minSlots)))
 	if n := l.Failed(); n > 0 {
 		l.heard.failed.Store(n<<32 | uint64(uint32(l.Pending(now, lateTime))))
 	}
 	l.heard.at.Store(now.UnixNano())
+}
+
+// begun returns how many requests were handed to the member since it was heard last and are not over, of those that this
+// agent has under way there.
+func (l *Live) begun(own float64) float64 {
+	return min(float64(int64(l.chosen.Load()-l.heard.chosen.Load())), own)
 }
 
 // Reckon returns how busy the member is by what it said last and by our own requests since then, each of which counts
@@ -61,8 +70,7 @@ func (l *Live) Reckon(weight float64) (at int64, busy, seconds, part float64, ok
 	own := float64(l.outstanding.Load())
 	inFlight, then := unpack(l.heard.counts.Load())
 	seconds, part = unpack(l.heard.rates.Load())
-	more := own - then
-	busy = max(own, inFlight+more) + (weight-1)*max(0, more)
+	busy = max(own, inFlight+own-then) + (weight-1)*l.begun(own)
 	return l.heard.at.Load(), busy, seconds, part, l.errors.Load() == nil
 }
 
@@ -71,6 +79,7 @@ func (l *Live) LastHeard() Heard {
 	var h Heard
 	if h.At = l.heard.at.Load(); h.At != 0 {
 		h.InFlight, h.Own = unpack(l.heard.counts.Load())
+		h.Begun = l.begun(float64(l.Outstanding()))
 		perRequest, perSlot := unpack(l.heard.rates.Load())
 		h.Slots, h.Mu = 1/perSlot, 1/perRequest
 		failed := l.heard.failed.Load()

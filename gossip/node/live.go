@@ -9,13 +9,13 @@ import (
 // called at the same time by any number of goroutines; none takes a lock.
 type Live struct {
 	outstanding atomic.Int64
+	chosen      atomic.Uint64
 	heard       heard
 	errors      atomic.Pointer[errorLog] // nil until the first
 	unreachable atomic.Pointer[unreachable]
 	latest      *atomic.Int64 // until when some member of the set is unreachable, ns since 1970; nil: of no set
 	prediction  atomic.Uint64
 	since       atomic.Int64 // ns since 1970; 0: it may not be chosen
-	chosen      atomic.Uint64
 	failed      atomic.Uint64
 	refused     atomic.Uint64
 	latency     atomic.Int64 // ns

@@ -36,7 +36,7 @@ type Parts struct {
 func NewSnapshot(p Parts) *Snapshot {
 	s := &Snapshot{
 		Taken: p.Taken, Self: p.Self, HighWater: p.HighWater,
-		Nodes: withoutReplaced(p.Nodes, p.Self, p.Taken), byName: map[string]*Farm{}, byID: map[ID]*Node{},
+		Nodes: withoutReplaced(p.Nodes, p.Self, p.Taken), byName: map[string]*Farm{}, byID: make(map[ID]*Node, len(p.Nodes)),
 	}
 	slices.SortFunc(s.Nodes, func(a, b *Node) int {
 		switch {
