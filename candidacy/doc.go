@@ -8,6 +8,12 @@
 // All of it is pure: a function sees a [Request] and an immutable [node.Snapshot], time and chance come in as arguments,
 // and nothing here opens a socket, reads a clock, starts a goroutine or keeps a global.
 //
+// The default chain, [Auto], is made of what was found by simulation and on real hosts: multicast says what changes slowly,
+// and what changes fast each host learns from the responses to its own requests, since news that all have at once makes
+// all choose the same member. A host that is front and member does not prefer itself: to serve locally while a slot is free
+// made the mean 2 to 18 % longer in all loads that were simulated but the lightest (24 hosts, 50 to 85 % load), since a slow
+// host then keeps what a fast one would do better.
+//
 // To add a function, write one file with its [Spec] (name, arguments, meaning, source) and its Func, name it in [Builtin],
 // and give it a table test; candidacytest.Check holds it to the promises of [Func]. A program that embeds
 // the agent adds its own with [Registry.Add].
