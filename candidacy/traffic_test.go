@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"backhand/candidacy"
 	"backhand/candidacy/candidacytest"
 	"backhand/gossip/node"
@@ -270,4 +272,25 @@ func TestOrElse(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Of members that say nothing, auto chooses as a balancer by least connections would, for each slot: one front knows no
+// more of them.
+func TestAutoIsLeastConnectionsForPhysicals(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var text strings.Builder
+		for i := range rapid.IntRange(1, 12).Draw(t, "members") {
+			fmt.Fprintf(&text, "physical app%d outstanding=%d capacity=%d\n", i,
+				rapid.IntRange(0, 9).Draw(t, "own"), rapid.SampledFrom([]int{0, 1, 4, 8}).Draw(t, "capacity"))
+		}
+		f := candidacytest.Cluster(text.String())
+		f.Share = 1
+		relative := func(m *node.Member) float64 { return float64(m.Live.Outstanding()+1) / m.Slots() }
+		first := selectFrom(candidacytest.Request(f), candidacy.Auto)[0]
+		for _, m := range f.Members {
+			if relative(m) < relative(first) {
+				t.Errorf("%s with %v for each slot is chosen before %s with %v", first.Name, relative(first), m.Name, relative(m))
+			}
+		}
+	})
 }
