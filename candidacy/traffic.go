@@ -193,6 +193,6 @@ func (t *traffic) note(req *Request, m *node.Member) string {
 	case e.heard != 0:
 		how = "heard " + time.Duration(now-e.heard).Round(time.Millisecond).String() + " ago"
 	}
-	return fmt.Sprintf("%.3g, %.3g busy of %.3g, %.3g/s a slot, %s",
+	return fmt.Sprintf("cost %.3g, %.3g busy of %.3g, %.3g/s a slot, %s",
 		t.at((e.busy+1)/e.slots)/e.mu, e.busy, e.slots, e.mu, how)
 }

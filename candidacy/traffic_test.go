@@ -231,8 +231,8 @@ func ExampleBuiltin_auto() {
 	//   www1 (hash d2de)
 	//   www2 (hash fbb8)
 	// byTraffic
-	//   www2 (0.195, 4 busy of 4, 10/s a slot, heard 0s ago)
-	//   www1 (0.268, 6 busy of 4, 20/s a slot, heard 50ms ago)
+	//   www2 (cost 0.195, 4 busy of 4, 10/s a slot, heard 0s ago)
+	//   www1 (cost 0.268, 6 busy of 4, 20/s a slot, heard 50ms ago)
 	// orElse 2
 	//   www2 (may refuse above 5 under way)
 	//   www1 (may refuse above 6.3 under way)

@@ -120,7 +120,7 @@ func (c *cluster) build() error {
 		}
 		c.agents = append(c.agents, a)
 	}
-	c.load = newLoad(max(1, c.opt.Rate), c.url("/"), c.url("/"), c.url("/"), c.url("/busy/"))
+	c.load = newLoad(max(1, c.opt.Rate), c.url("/"), c.url("/auto/"))
 	return nil
 }
 
@@ -155,9 +155,8 @@ farm  = "web"
 chain = ["removeSelf", "byAge 6", "byRandom", "byLogWindow", "byLoad"]
 
 [[route]]
-path  = "/busy/" # another chain: here this node serves, too
+path  = "/auto/" # no chain, so that it gets auto; here this node serves, too
 farm  = "web"
-chain = ["byAge 6b", "byRandom", "byBusyChildren"]
 `
 	}
 	return text

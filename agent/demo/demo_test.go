@@ -20,7 +20,7 @@ func TestDemo(t *testing.T) {
 		t.Fatalf("%v:\n%s", err, &out)
 	}
 	for _, want := range []string{
-		`the map +http://127\.0\.0\.1:\d+/backhand/`, `the seed chain +http`, `another chain +http`, `curl http`, `served in 2s:`,
+		`the map +http://127\.0\.0\.1:\d+/backhand/`, `the seed chain +http`, `no chain +http`, `curl http`, `served in 2s:`,
 		`in all \d+ requests were served by [345] members, 0 failed`,
 	} {
 		if !regexp.MustCompile(want).MatchString(out.String()) {

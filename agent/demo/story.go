@@ -18,18 +18,18 @@ func (c *cluster) intro() {
 
   the map        %s
   the seed chain %s        (removeSelf, byAge 6, byRandom, byLogWindow, byLoad)
-  another chain  %s   (byAge 6b, byRandom, byBusyChildren)
+  no chain       %s   (auto: by what the answers to this front's own requests say)
 
 Try:
   curl %[4]s
   curl %[5]s
   curl %[6]s
-  %[10]s status  --config %[7]s
-  %[10]s explain --config %[7]s %[8]s
-  %[10]s drain   --config %[9]s
+  %[9]s status  --config %[7]s
+  %[9]s explain --config %[7]s %[5]s
+  %[9]s drain   --config %[8]s
 
-`, len(cast), cast[0].name, c.url("/backhand/"), c.url("/"), c.url("/busy/"), c.url("/backhand/view.json"),
-		c.file(cast[0].name), c.url("/"), c.file(cast[1].name), program())
+`, len(cast), cast[0].name, c.url("/backhand/"), c.url("/"), c.url("/auto/"), c.url("/backhand/view.json"),
+		c.file(cast[0].name), c.file(cast[1].name), program())
 }
 
 // program returns how a person would start this program again.
