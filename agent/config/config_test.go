@@ -321,14 +321,14 @@ func TestExamplesAreGood(t *testing.T) {
 		"announce.toml":      host("10.58.4.3/24"),
 	}
 	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), "\n[[policy]]") {
+			continue // no agent's file, but a scenario of the simulator's, which tests it
+		}
 		t.Run(filepath.Base(f), func(t *testing.T) {
-			text, err := os.ReadFile(f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if strings.Contains(string(text), "\n[[policy]]") {
-				t.Skip("it is no agent's file, but a scenario of the simulator's, which tests it")
-			}
 			env, ok := hosts[filepath.Base(f)]
 			if !ok {
 				t.Fatal("nothing says on which host this example is to be read: add it above")

@@ -45,11 +45,11 @@ func TestProcess(t *testing.T) {
 		}
 	})
 	t.Run("a signal arrives", func(t *testing.T) {
-		p := Start(t, sh("trap 'echo again' HUP; trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done"))
+		p := Start(t, sh("trap 'echo again' USR1; trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done"))
 		if err := p.WaitFor(within(t, 10*time.Second), "ready"); err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Signal(syscall.SIGHUP); err != nil {
+		if err := p.Signal(syscall.SIGUSR1); err != nil {
 			t.Fatal(err)
 		}
 		if err := p.WaitFor(within(t, 10*time.Second), "again"); err != nil {
