@@ -80,6 +80,22 @@ func TestSinceWhenAMemberMayBeChosen(t *testing.T) {
 	}
 }
 
+func TestWhatAMemberSaidBeforeItStartedAnewIsForgotten(t *testing.T) {
+	live := NewLiveSet()
+	see := func(seconds float64, boot uint64) *Live {
+		n := with(newNode(2, "www2", "web"), func(n *Node) { n.Boot = boot })
+		return NewSnapshot(Parts{Taken: at(seconds), Self: ID{1}, Nodes: []*Node{n}, Live: live}).Farm("web").Members[0].Live
+	}
+	l := see(1, 1)
+	l.Heard(Load{InFlight: 50, Slots: 4, Mu: 10}, at(1))
+	if see(2, 1); l.LastHeard().InFlight != 50 {
+		t.Errorf("heard %+v while it goes on", l.LastHeard())
+	}
+	if see(3, 2); l.LastHeard().At != 0 {
+		t.Errorf("heard %+v after it started anew", l.LastHeard())
+	}
+}
+
 func TestHashesAreTheSameForEver(t *testing.T) {
 	// Other values would make other subsets and other byHash owners in half of a cluster during an upgrade.
 	if a, b := hash([]byte("web/app1")), Mix(1); a != 0xf5a87fa21671dd22 || b != 0x910a2dec89025cc1 {

@@ -151,6 +151,7 @@ func (l *Live) see(m *Member, fit bool, now time.Time) {
 		l.since.Store(0)
 	case l.since.Load() == 0 || boot != l.boot:
 		l.since.Store(now.UnixNano())
+		l.heard.at.Store(0) // how busy it was before says nothing
 	}
 	l.boot = boot
 }
