@@ -104,14 +104,13 @@ func (c *Chain) Select(req *Request, in []*node.Member) []*node.Member {
 			continue
 		}
 		before := len(in)
+		req.digest = c.digestOf(i, req, in)
 		switch {
 		case s.shuffles:
 			shuffle(req, in, c.kept(i, len(in)))
 		case i == c.first && s.First != nil:
-			req.digest = c.digestOf(i, req, in)
 			in = s.First(req, in)
 		default:
-			req.digest = c.digestOf(i, req, in)
 			in = s.Run(req, in)
 		}
 		c.count(i, before-len(in))

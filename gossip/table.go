@@ -213,8 +213,8 @@ func (t *Table) begin(e *entry, b *wire.Beat, from netip.Addr, at time.Time) {
 	e.round++
 }
 
-// merge takes the labels, if it is the first part, and the farms of a part. Once all parts came, farms that are in none of them go; until then they stay, since
-// the part that tells of them may only be late or lost.
+// merge takes the farms of a part, and of the first one the labels. Once all parts came, farms that are in none of them go;
+// until then they stay, since the part that tells of them may only be late or lost.
 func (t *Table) merge(e *entry, b *wire.Beat) {
 	e.published = nil
 	t.services -= len(e.farms)
