@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"backhand/contrib/testbed/h1"
@@ -103,6 +104,10 @@ func (o *server) serve(ctx context.Context) error {
 		c, err := o.ln.Accept()
 		if ctx.Err() != nil {
 			return nil
+		}
+		if errors.Is(err, syscall.EMFILE) { // a herd of thousands waits; so will this one
+			time.Sleep(10 * time.Millisecond)
+			continue
 		}
 		if err != nil {
 			return err
