@@ -23,31 +23,47 @@ type conn struct {
 	last  bool // no other request is to be read
 	ended bool // the client has closed its direction: there is no more than was read
 	given bool // the connection is net/http's now
+	rests bool // it waits for a request on a fresh stack, see restAfter
 
 	now time.Time // when the request before was over
 }
 
+// restAfter is for how long a connection may be idle before another goroutine takes over the waiting: a request makes the
+// stack four times as large as waiting needs it, and it would stay so until the next collection of garbage.
+const restAfter = time.Second
+
 // preface is what begins an HTTP/2 connection of a client that knows that we speak it (RFC 9113, section 3.4).
 var preface = []byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
 
-// serveH1 serves a connection until it is over. early is what was read of it already. It returns true if the connection
-// was handed to net/http; else it is closed.
-func (s *Server) serveH1(t *tracked, early []byte) (given bool) {
+// newConn returns the HTTP/1 side of a connection. early is what was read of it already.
+func (s *Server) newConn(t *tracked, early []byte) *conn {
 	c := &conn{s: s, t: t, first: true}
 	c.begin(t.nc)
 	if len(early) > 0 {
 		c.in = getBuffer(len(early))
 		c.in.w = copy(c.in.b, early)
 	}
+	return c
+}
+
+// carry serves a connection until it is over, or was handed to net/http, or rests.
+func (s *Server) carry(c *conn) {
 	// An idle connection waits here, with little on its stack.
 	for (c.in != nil || !c.ended && c.await()) && c.next() {
+	}
+	if c.rests {
+		c.t.resting = c
+		return
 	}
 	putBuffer(c.in)
 	c.in = nil
 	if !c.given {
 		_ = c.nc.Close()
+		return
 	}
-	return c.given
+	if c.t.handed != nil {
+		c.t.handed.serve()
+	}
 }
 
 // next serves one request, of which something has come. It returns whether there may be another.
@@ -59,7 +75,7 @@ func (c *conn) next() bool {
 	err := f.readHead()
 	switch {
 	case err == nil:
-		c.first = false
+		c.first, c.rests = false, false
 		x.serve(f, &c.t.a)
 	case err == errHTTP2:
 		early := bytes.Clone(c.in.data())
@@ -85,7 +101,8 @@ var (
 // firstGrace is for how long a server that shuts down waits for the first request of a connection.
 const firstGrace = time.Second
 
-// await waits for the first bytes of a request, and reports whether they came.
+// await waits for the first bytes of a request, and reports whether they came. If nothing came for a while, it may want to
+// be called again by another goroutine, and says so in rests.
 func (c *conn) await() bool {
 	c.t.idle.Store(isIdle)
 	defer c.t.busy()
@@ -95,6 +112,8 @@ func (c *conn) await() bool {
 		now = time.Now()
 		until = now.Add(c.s.h.site.Load().ClientHead)
 	}
+	mayRest := !c.first && !c.rests
+	c.rests = false
 	for {
 		if c.s.closing.Load() { // Shutdown sets it before it looks who is idle
 			if !c.first {
@@ -105,7 +124,11 @@ func (c *conn) await() bool {
 				until = last
 			}
 		}
-		c.rd.by(c.nc, now, until)
+		latest := until
+		if rest := now.Add(restAfter); mayRest && rest.Before(until) {
+			latest = rest
+		}
+		c.rd.by(c.nc, now, latest)
 		runtime.Gosched() // others first: under load the next request is there then, and need not be looked for twice
 		err := c.fill()
 		if err == nil {
@@ -113,6 +136,10 @@ func (c *conn) await() bool {
 		}
 		c.rd.passed()
 		if now = time.Now(); !timedOut(err) || !now.Before(until) {
+			return false
+		}
+		if mayRest && now.Sub(c.now) >= restAfter {
+			c.rests = true
 			return false
 		}
 	}

@@ -22,6 +22,7 @@ type tracked struct {
 
 	a       arrival    // of its requests, in HTTP/1
 	handed  *netHTTP   // by toNetHTTP
+	resting *conn      // that another goroutine is to serve on; nil: none
 	counted netip.Addr // for which it is counted; belongs to connSet
 }
 

@@ -36,7 +36,7 @@ func (s *Server) take(nc net.Conn) {
 
 // serve serves a connection to its end.
 func (s *Server) serve(t *tracked, cfg *serving, header bool) {
-	defer s.conns.remove(t)
+	defer s.leave(t)
 	defer s.recovered(t)
 	early, ok := s.begin(t, cfg, header)
 	if !ok {
@@ -45,13 +45,29 @@ func (s *Server) serve(t *tracked, cfg *serving, header bool) {
 	}
 	if isHTTP2(t.nc) {
 		s.toNetHTTP(t, nil)
-	} else if given := s.serveH1(t, early); !given {
-		_ = t.nc.Close()
+		if t.handed != nil {
+			t.handed.serve()
+		}
 		return
 	}
-	if t.handed != nil {
-		t.handed.serve()
+	s.carry(s.newConn(t, early))
+}
+
+// resume serves a connection on that rests.
+func (s *Server) resume(c *conn) {
+	defer s.leave(c.t)
+	defer s.recovered(c.t)
+	s.carry(c)
+}
+
+// leave is the end of a goroutine that served a connection: of the connection too, unless that rests.
+func (s *Server) leave(t *tracked) {
+	if c := t.resting; c != nil {
+		t.resting = nil
+		go s.resume(c)
+		return
 	}
+	s.conns.remove(t)
 }
 
 // recovered keeps a mistake of ours from ending everybody's connections.

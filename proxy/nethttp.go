@@ -51,7 +51,7 @@ type netHTTP struct {
 	last   chan struct{}
 }
 
-// toNetHTTP has net/http serve the connection, once serveH1 has returned true: one that begins with the preface of
+// toNetHTTP has net/http serve the connection, once its goroutine is through with it: one that begins with the preface of
 // HTTP/2, or whose next request is for a page of ours. The bytes that were read from it already are copied.
 func (s *Server) toNetHTTP(t *tracked, early []byte) {
 	n := &netHTTP{s: s, a: t.a, shut: make(chan struct{})}
