@@ -21,6 +21,9 @@ const (
 
 	maxFigure = 1e15 // far above anything real, and far from where sums and products overflow
 	maxCount  = math.MaxInt32
+
+	// bufferSize is more than a datagram, by the farm that turns out not to fit and by what is authenticated with a body.
+	bufferSize = 2048
 )
 
 const (
@@ -29,49 +32,65 @@ const (
 	readyBit  = 1 << 0
 )
 
-// Append appends to dst the datagrams of one beat that announces n, one for each part. Buffers that dst holds between its
-// length and its capacity are used again, so that a caller who passes the last result cut to [:0] soon allocates nothing.
+// Append appends to dst the datagrams of one beat that announces n, one for each part, sealed if the keys say so. Buffers
+// that dst holds between its length and its capacity are used again, so that a caller who passes the last result cut to [:0]
+// soon allocates nothing.
 //
 // What n says of itself must be within the bounds of the format, or the error says what is not. Figures out of bounds are
-// brought into them instead: a sampler that divides by zero must not silence the node.
-func Append(dst [][]byte, n *node.Node, cluster Hash) ([][]byte, error) {
+// brought into them instead: a sampler that divides by zero must not silence the node. The keys, if any, must be those of
+// the same cluster. n.Key is not read: a beat says itself how it is sealed.
+func Append(dst [][]byte, n *node.Node, cluster Hash, keys *Keyring) ([][]byte, error) {
 	if err := check(n); err != nil {
 		return dst, err
 	}
-	first := len(dst)
-	dst, bodyEnd := begin(dst, n, cluster)
-	room := maxPlain - sizeOfLabels(n.Labels) // of the first part, behind whose farms they go
+	key := keys.Sealing()
+	if key != 0 && keys.hash != cluster {
+		return dst, fmt.Errorf("beat of %q: the keys are those of cluster %q, the beat is of another", n.Name, keys.cluster)
+	}
+	first, bodyAt, limit := len(dst), headerSize, maxPlain
+	if key != 0 {
+		bodyAt, limit = bodyAt+nonceSize, limit+nonceSize
+	}
+	dst, count := begin(dst, n, cluster, key)
+	room := limit - sizeOfLabels(n.Labels) - sizeOfKeys(n.Keys) // of the first part, behind whose farms they go
 	for i := range n.Services {
 		p := &dst[len(dst)-1]
 		// The count of farms has one byte; MaxFarms is far below what that holds.
 		if grown := appendFarm(*p, &n.Services[i]); len(grown) <= room {
 			*p = grown
-			(*p)[bodyEnd]++
+			(*p)[count]++
 			continue
 		}
-		dst, _ = begin(dst, n, cluster)
-		room = maxPlain
+		dst, _ = begin(dst, n, cluster, key)
+		room = limit
 		p = &dst[len(dst)-1]
 		*p = appendFarm(*p, &n.Services[i]) // always fits: see TestOneFarmAlwaysFits
-		(*p)[bodyEnd]++
+		(*p)[count]++
 	}
-	dst[first] = appendLabels(dst[first], n.Labels)
+	dst[first] = appendKeys(appendLabels(dst[first], n.Labels), n.Keys)
 	for i := first; i < len(dst); i++ {
-		dst[i][headerSize], dst[i][headerSize+1] = uint8(i-first+1), uint8(len(dst)-first)
+		dst[i][bodyAt], dst[i][bodyAt+1] = uint8(i-first+1), uint8(len(dst)-first)
+		if key != 0 {
+			dst[i] = keys.seal(dst[i])
+		}
 	}
 	return dst, nil
 }
 
-// begin appends a datagram with everything up to the number of its farms, whose place it returns.
-func begin(dst [][]byte, n *node.Node, cluster Hash) (_ [][]byte, count int) {
+// begin appends a datagram with everything up to the number of its farms, whose place it returns. Where it is to be sealed,
+// there is room for the nonce.
+func begin(dst [][]byte, n *node.Node, cluster Hash, key uint8) (_ [][]byte, count int) {
 	var b []byte
 	if len(dst) < cap(dst) {
 		b = dst[:len(dst)+1][len(dst)][:0]
 	}
-	if cap(b) < MaxDatagram {
-		b = make([]byte, 0, MaxDatagram)
+	if cap(b) < bufferSize {
+		b = make([]byte, 0, bufferSize)
 	}
-	b = appendHeader(b, cluster)
+	b = appendHeader(b, cluster, key)
+	if key != 0 {
+		b = append(b, make([]byte, nonceSize)...)
+	}
 	b = append(b, 1, 1) // part and parts, known at the end
 	b = appendNode(b, n)
 	b = append(b, 0)
@@ -101,8 +120,10 @@ func check(n *node.Node) error {
 	case len(n.Services) > node.MaxFarms:
 		return fmt.Errorf("beat of %q: it serves %d farms, want at most %d", n.Name, len(n.Services), node.MaxFarms)
 	}
-	if wrong := checkLabels(n.Labels); wrong != "" {
-		return fmt.Errorf("beat of %q: %s", n.Name, string(wrong))
+	for _, wrong := range [...]malformed{checkLabels(n.Labels), checkKeys(n.Keys)} {
+		if wrong != "" {
+			return fmt.Errorf("beat of %q: %s", n.Name, string(wrong))
+		}
 	}
 	for i := range n.Services {
 		s := &n.Services[i]

@@ -1,5 +1,7 @@
-// Package wire puts one beat into bytes and reads it back. It opens no socket and believes nothing: what [Parser.Parse]
-// returns without an error is whole, within bounds, and of this cluster by name; who sent it is another question.
+// Package wire puts one beat into bytes and reads it back, and proves where it comes from, as it does for what agents say to
+// one another in the fields of a hop. It opens no socket and believes nothing: what [Parser.Parse] returns without an
+// error is whole, within bounds, and of this cluster: by its name, and if it was sealed by a key. When it was sent is another
+// question.
 //
 // # Format, version 1
 //
@@ -12,13 +14,20 @@
 //	0   4  magic "BKHD"
 //	4   1  version 1
 //	5   1  flags: bit 0 sealed; the others are 0, and ignored by a reader
-//	6   1  key id; 0 if not sealed
+//	6   1  number of the key, from 1; 0 if not sealed, and ignored then
 //	7   1  header length in bytes: 16, or more in times to come; a reader skips what it does not know
 //	8   8  the first 8 bytes of the SHA-256 of the cluster's name
 //
-// Sealed, by XChaCha20-Poly1305, there follow the nonce (24 bytes), the body encrypted, and the tag (16 bytes); header and
-// cluster name are authenticated with them. That is not built yet: a sealed beat is dropped with [ErrSeal]. A plain beat
-// leaves the room for both, so that turning keys on changes no limit.
+// Of a beat that is not sealed the rest is the body. Of one that is, there follow
+//
+//	24  nonce, random
+//	    the body, encrypted
+//	16  tag
+//
+// as of XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-01, by RFC 8439). Its associated data are the header, with all the bytes
+// that it says it has, and behind them the name of the cluster, without its length. Each part is sealed for itself, with a
+// nonce of its own. A beat that is not sealed leaves the room for nonce and tag, so that turning keys on changes no limit.
+// The tag is checked before anything of the body is looked at. A reader tries the key that the header names, and no other.
 //
 // Body:
 //
@@ -78,15 +87,74 @@
 // The numbers of 4 bytes in a farm block are at most 2147483647. A duration that does not fit is sent as the longest that
 // does.
 //
-// An extension is one byte of type, two of length, and the value. Type 1 is the labels of the node. It is in the first part
-// only, at most once, and not at all if there are none: whoever misses that part still has those of the beat before. Its
-// value has for each label, up to its end and in the ascending order of the keys, each key once:
+// An extension is one byte of type, two of length, and the value. Those of which this version knows are in the first part
+// only, at most once, and not at all if they would be empty: whoever misses that part still has those of the beat before.
+//
+// Type 1 is the labels of the node. Its value has for each label, up to its end and in the ascending order of the keys, each
+// key once:
 //
 //	key, text of 1 to 32 bytes
 //	value, text of at most 32 bytes
 //
-// There are at most 16 labels, and their keys and values have at most 480 bytes together, so that part 1 always has room
-// for a farm beside them.
+// There are at most 16 labels, and their keys and values have at most 480 bytes together.
+//
+// Type 2 is the keys of the cluster that the agent holds, at most 16. Its value has for each of them, up to its end and in
+// the ascending order of their numbers, each number once:
+//
+//	1  number of the key, from 1
+//	4  mark of the key
+//
+// By the marks everybody can see which nodes have not got a key yet, or another one of the same number, before it is the one
+// that seals. The first part has room for all of that, but next to names that are as long as may be perhaps for no farm.
+//
+// # Keys
+//
+// A key is a secret of 32 random bytes with a number from 1 to 255; see [ParseKeys] for the file. What is used are the
+// outputs of HKDF-SHA256 (RFC 5869) with the secret as input, the name of the cluster as salt, and as info:
+//
+//	backhand v1 beat        32 bytes: the key that seals beats
+//	backhand v1 field       32 bytes: the key of the MAC in proofs
+//	backhand v1 memberlist  32 bytes: the key that memberlist encrypts with
+//	backhand v1 mark         4 bytes: the mark of the key
+//
+// A new key first comes to all nodes marked receive-only. When the marks show that all have it, the word is taken off on one
+// host after the other, and each that reads the file anew seals with it. When no beat comes any more that is sealed with the
+// old one, that can go. The three modes of [Mode] do the same for the first key.
+//
+// # Proof
+//
+// With keys, the fields that agents add to a hop are proved by one more, whose value [Keyring.AppendProof] writes:
+//
+//	v1 <key> <boot> <sequence> <MAC>
+//
+// with one blank each: the number of the key, boot and sequence of the sender's latest beat, as decimal numbers without
+// zeros in front, and the first 16 bytes of HMAC-SHA256 in base64url without padding (RFC 4648, section 5; 22 characters).
+// The MAC is that of these bytes:
+//
+//	 0   1  1, the version of the proof
+//	 1   1  0 request, 1 response
+//	 2   1  number of the key
+//	 3  16  node id of who says it
+//	19   8  boot
+//	27   8  sequence
+//	35      name of the cluster
+//	        method of the request
+//	        target of the request, as it stands in its first line on the hop
+//	        value of the request's field Backhand-Hop
+//	        value of Backhand-Limit
+//	        value of the response's field Backhand-Load
+//	        value of Backhand-Refused
+//
+// From 35 on there are before each of them 4 bytes of its length. What is missing, and the fields of the other direction,
+// have the length 0.
+//
+// # What keys do not prove
+//
+// Who has a key can say anything, of any node. A beat can be taken off the wire and sent again: receivers take only a
+// greater (boot, sequence), see [backhand/gossip.Table]. A proof can be used again for the same method and target as long
+// as its sequence is fresh; it covers neither the other fields, Host among them, nor the body, nor whom it was sent to. Who
+// listens sees who sends, how much and how often, the number of the key and the hash of the cluster's name; without keys, or
+// in mode [ReceiveOnly], everything.
 //
 // # Growth
 //

@@ -21,20 +21,30 @@ const (
 	magic      = "BKHD"
 	headerSize = 16
 	sealedFlag = 1 << 0
-	nonceSize  = 24
-	tagSize    = 16
 
-	// maxPlain is what a datagram may hold before it is sealed.
+	// maxPlain is what a datagram that is not sealed holds at most, so that it would still fit if it were.
 	maxPlain = MaxDatagram - nonceSize - tagSize
 )
 
-// Why a datagram is no beat, in the order in which it is checked. Errors of Parse match one of these by [errors.Is].
+// Places in the header.
+const (
+	versionAt = 4
+	flagsAt   = 5
+	keyAt     = 6
+	lengthAt  = 7
+	clusterAt = 8
+)
+
+// Why a datagram is no beat, in the order in which it is checked; ErrMalformed is also for a header that is longer than the
+// datagram, before it is asked how that is sealed. Errors of Parse match one of these by [errors.Is].
 var (
 	ErrSize      = errors.New("beat is shorter than a header or longer than 1200 bytes")
 	ErrMagic     = errors.New("datagram is no beat")
 	ErrVersion   = errors.New("beat has an unknown version")
 	ErrCluster   = errors.New("beat is of another cluster")
-	ErrSeal      = errors.New("beat is sealed, and there is no key")
+	ErrUnsealed  = errors.New("beat is not sealed, and only sealed ones are taken")
+	ErrSeal      = errors.New("beat is sealed with a key that this agent does not hold")
+	ErrForged    = errors.New("beat is sealed with another secret than our key of that number has, or was changed on the way")
 	ErrMalformed = errors.New("beat is malformed")
 )
 
@@ -53,28 +63,26 @@ func HashCluster(name string) Hash {
 	return Hash(sum[:])
 }
 
-// appendHeader appends the header of a beat that is not sealed.
-func appendHeader(b []byte, cluster Hash) []byte {
+// appendHeader appends the header of a beat that is sealed with the key of that number; 0: of one that is not sealed.
+func appendHeader(b []byte, cluster Hash, key uint8) []byte {
 	b = append(b, magic...)
-	b = append(b, VersionMax, 0, 0, headerSize)
+	b = append(b, VersionMax, bits(key != 0, sealedFlag), key, headerSize)
 	return append(b, cluster[:]...)
 }
 
-// openHeader checks the header and returns what is behind it.
-func openHeader(b []byte, cluster Hash) ([]byte, error) {
+// cutHeader checks the header, and returns it and what is behind it.
+func cutHeader(b []byte, cluster Hash) (header, rest []byte, err error) {
 	switch {
 	case len(b) < headerSize || len(b) > MaxDatagram:
-		return nil, ErrSize
+		return nil, nil, ErrSize
 	case binary.BigEndian.Uint32(b) != binary.BigEndian.Uint32([]byte(magic)):
-		return nil, ErrMagic
-	case b[4] < VersionMin || b[4] > VersionMax:
-		return nil, ErrVersion
-	case Hash(b[8:headerSize]) != cluster:
-		return nil, ErrCluster
-	case b[5]&sealedFlag != 0:
-		return nil, ErrSeal
-	case int(b[7]) < headerSize || int(b[7]) > len(b):
-		return nil, malformed("header length")
+		return nil, nil, ErrMagic
+	case b[versionAt] < VersionMin || b[versionAt] > VersionMax:
+		return nil, nil, ErrVersion
+	case Hash(b[clusterAt:headerSize]) != cluster:
+		return nil, nil, ErrCluster
+	case int(b[lengthAt]) < headerSize || int(b[lengthAt]) > len(b):
+		return nil, nil, malformed("header length")
 	}
-	return b[b[7]:], nil
+	return b[:b[lengthAt]], b[b[lengthAt]:], nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -60,13 +61,10 @@ func fullHouse() *node.Node {
 	return n
 }
 
-// mustAppend also checks what holds for every beat that is sent.
+// mustAppend also checks what holds for every beat that is sent unsealed.
 func mustAppend(t testing.TB, n *node.Node) [][]byte {
 	t.Helper()
-	parts, err := Append(nil, n, web)
-	if err != nil {
-		t.Fatal(err)
-	}
+	parts := mustSeal(t, n, nil)
 	for i, b := range parts {
 		if len(b) > MaxDatagram-nonceSize-tagSize {
 			t.Fatalf("part %d has %d bytes, which leaves no room for nonce and tag", i+1, len(b))
@@ -75,33 +73,54 @@ func mustAppend(t testing.TB, n *node.Node) [][]byte {
 	return parts
 }
 
-// whole puts the parts of a beat together.
+// mustSeal also checks what holds for every beat that is sent.
+func mustSeal(t testing.TB, n *node.Node, keys *Keyring) [][]byte {
+	t.Helper()
+	parts, err := Append(nil, n, web, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, b := range parts {
+		if len(b) > MaxDatagram {
+			t.Fatalf("part %d has %d bytes", i+1, len(b))
+		}
+	}
+	return parts
+}
+
+// whole puts the parts of a beat that is not sealed together.
 func whole(t testing.TB, parts [][]byte) node.Node {
+	t.Helper()
+	return wholeOf(t, parts, nil)
+}
+
+// wholeOf puts the parts of a beat together.
+func wholeOf(t testing.TB, parts [][]byte, keys *Keyring) node.Node {
 	t.Helper()
 	var all node.Node
 	p := NewParser(web)
 	for i, b := range parts {
 		var beat Beat
-		if err := p.Parse(b, &beat); err != nil {
+		if err := p.Parse(b, keys, &beat); err != nil {
 			t.Fatalf("part %d of %d: %v", i+1, len(parts), err)
 		}
 		if int(beat.Part) != i+1 || int(beat.Parts) != len(parts) {
 			t.Fatalf("part %d of %d says it is %d of %d", i+1, len(parts), beat.Part, beat.Parts)
 		}
 		services := append(all.Services, beat.Node.Services...)
-		labels := beat.Node.Labels
+		labels, held := beat.Node.Labels, beat.Node.Keys
 		if head := beat.Node; i > 0 {
-			if labels != nil {
-				t.Fatalf("part %d has labels: %v", i+1, labels)
+			if labels != nil || held != nil {
+				t.Fatalf("part %d has labels or keys: %v, %v", i+1, labels, held)
 			}
-			labels = all.Labels
-			all.Services, head.Services, all.Labels = nil, nil, nil
+			labels, held = all.Labels, all.Keys
+			all.Services, head.Services, all.Labels, all.Keys = nil, nil, nil, nil
 			if diff := cmp.Diff(all, head, byValue); diff != "" {
 				t.Fatalf("node block of part %d differs from the first: %s", i+1, diff)
 			}
 		}
 		all = beat.Node
-		all.Services, all.Labels = services, labels
+		all.Services, all.Labels, all.Keys = services, labels, held
 	}
 	return all
 }
@@ -150,6 +169,10 @@ func drawNode(rt *rapid.T) *node.Node {
 		}
 		n.Labels = append(n.Labels, l)
 	}
+	for _, id := range slices.Sorted(slices.Values(rapid.SliceOfNDistinct(rapid.Uint8Min(1), 0, node.MaxKeys,
+		func(id uint8) uint8 { return id }).Draw(rt, "key numbers"))) {
+		n.Keys = append(n.Keys, node.KeyMark{ID: id, Mark: rapid.Uint32().Draw(rt, "mark")})
+	}
 	for _, f := range rapid.SliceOfNDistinct(rapid.SliceOfN(rapid.Byte(), 1, node.MaxFarm), 0, node.MaxFarms,
 		func(b []byte) string { return string(b) }).Draw(rt, "farms") {
 		n.Services = append(n.Services, node.Service{
@@ -164,6 +187,42 @@ func drawNode(rt *rapid.T) *node.Node {
 		})
 	}
 	return n
+}
+
+// keyOf returns the key of that number, the same each time.
+func keyOf(id uint8) Key {
+	k := Key{ID: id}
+	for i := range k.Secret {
+		k.Secret[i] = id + byte(3*i)
+	}
+	return k
+}
+
+func keysOf(ids ...uint8) (keys []Key) {
+	for _, id := range ids {
+		keys = append(keys, keyOf(id))
+	}
+	return keys
+}
+
+func receiveOnly(k Key) Key {
+	k.ReceiveOnly = true
+	return k
+}
+
+func mustRing(t testing.TB, cluster string, mode Mode, keys ...Key) *Keyring {
+	t.Helper()
+	k, err := NewKeyring(cluster, keys, mode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// race reports whether the tests run with -race, with which a sync.Pool forgets things at random.
+func race() bool {
+	info, _ := debug.ReadBuildInfo()
+	return slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
 // A golden file has one datagram a line, in hexadecimal digits.

@@ -36,7 +36,7 @@ func TestLabelsAreInTheFirstPartOnly(t *testing.T) {
 	p := NewParser(web)
 	for i, b := range parts {
 		var beat Beat
-		if err := p.Parse(b, &beat); err != nil {
+		if err := p.Parse(b, nil, &beat); err != nil {
 			t.Fatal(err)
 		}
 		want := n.Labels
@@ -55,7 +55,7 @@ func TestLabelsAreInTheFirstPartOnly(t *testing.T) {
 func TestTheNextBeatHasNoLabelsOfTheLast(t *testing.T) {
 	p, beat := NewParser(web), Beat{}
 	for _, labels := range [][]node.Label{labelsOf(3, 4, 4), labelsOf(1, 5, 5), nil, labelsOf(2, 6, 6)} {
-		if err := p.Parse(mustAppend(t, labelled(sample("web"), labels...))[0], &beat); err != nil {
+		if err := p.Parse(mustAppend(t, labelled(sample("web"), labels...))[0], nil, &beat); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.Equal(beat.Node.Labels, labels) {
@@ -104,7 +104,7 @@ func TestParseRefusesLabels(t *testing.T) {
 		"list shorter than said": {mustAppend(t, one)[0], append(extension(a), 0), ErrMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := NewParser(web).Parse(append(slices.Clone(tc.part), tc.more...), new(Beat)); !errors.Is(err, tc.want) {
+			if err := NewParser(web).Parse(append(slices.Clone(tc.part), tc.more...), nil, new(Beat)); !errors.Is(err, tc.want) {
 				t.Errorf("%v, want %v", err, tc.want)
 			}
 		})

@@ -11,7 +11,8 @@ import (
 
 // Beat is one part of an announcement.
 type Beat struct {
-	// Node is what was announced. Heard and From are not set: they belong to who heard it. Services are those of this part.
+	// Node is what was announced, and by which key that is proved. Heard and From are not set: they belong to who heard it.
+	// Services are those of this part.
 	Node  node.Node
 	Part  uint8 // from 1
 	Parts uint8 // of this sequence, at most MaxParts
@@ -20,8 +21,10 @@ type Beat struct {
 // Parser reads the beats of one cluster. It remembers names, so that reading what is heard every second allocates
 // nothing. It may be used by one goroutine at a time.
 type Parser struct {
-	cluster Hash
-	names   map[string]string
+	cluster    Hash
+	names      map[string]string
+	opened     [MaxDatagram]byte // body of the sealed beat that is read
+	associated []byte            // what is authenticated with it
 }
 
 // maxNames bounds what a parser remembers: names enough for thousands of nodes, and no more than a few MiB of them.
@@ -32,19 +35,36 @@ func NewParser(cluster Hash) *Parser {
 	return &Parser{cluster: cluster, names: map[string]string{}}
 }
 
-// Parse reads one datagram into beat, whose former content it overwrites; the memory of Services and Labels is used again.
-// It keeps no reference to b. After an error, which matches one of the Err variables, the content of beat means nothing.
-func (p *Parser) Parse(b []byte, beat *Beat) error {
-	b, err := openHeader(b, p.cluster)
+// Parse reads one datagram into beat, whose former content it overwrites; the memory of Services, Labels and Keys is used
+// again. It keeps no reference to b, and does not change it. Of a sealed beat nothing but the header is looked at before it
+// is opened, which takes the key that the header names; in mode [Enforce] no body of one that is not sealed is looked at.
+// After an error, which matches one of the Err variables, the content of beat means nothing.
+func (p *Parser) Parse(b []byte, keys *Keyring, beat *Beat) error {
+	header, body, err := cutHeader(b, p.cluster)
 	if err != nil {
 		return err
 	}
+	key := uint8(0)
+	switch sealed := header[flagsAt]&sealedFlag != 0; {
+	case !sealed && keys.Mode() == Enforce:
+		return ErrUnsealed
+	case sealed:
+		key = header[keyAt]
+		if body, err = p.open(header, body, keys); err != nil {
+			return err
+		}
+	}
+	return p.body(body, key, beat)
+}
+
+// body reads what is behind the header, of a beat that was sealed with the key of that number; 0: that was not sealed.
+func (p *Parser) body(b []byte, key uint8, beat *Beat) error {
 	r := reader{b: b}
 	beat.Part, beat.Parts = r.u8(), r.u8()
 	if r.ok() && (beat.Part == 0 || beat.Part > beat.Parts || beat.Parts > MaxParts) {
 		r.fail("part of parts")
 	}
-	services, labels := beat.Node.Services[:0], beat.Node.Labels[:0]
+	services, labels, held := beat.Node.Services[:0], beat.Node.Labels[:0], beat.Node.Keys[:0]
 	beat.Node = node.Node{}
 	block := r.block()
 	p.node(&block, &beat.Node)
@@ -62,27 +82,30 @@ func (p *Parser) Parse(b []byte, beat *Beat) error {
 			break
 		}
 	}
-	beat.Node.Services, beat.Node.Labels = services, labels
+	beat.Node.Services, beat.Node.Labels, beat.Node.Keys, beat.Node.Key = services, labels, held, key
 	p.extensions(&r, beat)
 	return r.err()
 }
 
 // extensions reads those that it knows and skips the others.
 func (p *Parser) extensions(r *reader, beat *Beat) {
-	seen := false
+	var seen [keysType + 1]bool
 	for r.ok() && len(r.b) > 0 {
 		kind, block := r.u8(), r.block()
-		if kind != labelsType {
+		if kind != labelsType && kind != keysType {
 			continue
 		}
 		switch {
-		case seen:
-			r.fail("labels twice")
+		case seen[kind]:
+			r.fail("labels or keys twice")
 		case beat.Part != 1:
-			r.fail("labels in a later part")
+			r.fail("labels or keys in a later part")
+		case kind == labelsType:
+			p.labels(&block, &beat.Node)
+		case kind == keysType:
+			keysHeld(&block, &beat.Node)
 		}
-		seen = true
-		p.labels(&block, &beat.Node)
+		seen[kind] = true
 		r.inherit(&block)
 	}
 }

@@ -35,6 +35,9 @@ func TestGolden(t *testing.T) {
 		"labels":            labelled(sample("web"), node.Label{Key: "gpu"}, node.Label{Key: "rack", Value: "r1"}),
 		"labels-pure-front": labelled(sample(), node.Label{Key: "\x00\xff", Value: "<b>\n"}),
 		"labels-sixty-four": labelled(fullHouse(), mostLabels()...),
+
+		"keys":            holding(sample("web"), marksOf(1, 2, 255)),
+		"keys-sixty-four": holding(labelled(fullHouse(), mostLabels()...), mostMarks()),
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join("testdata", name+".hex")
@@ -58,7 +61,7 @@ func TestOneFarmAlwaysFits(t *testing.T) {
 	parts := mustAppend(t, n)
 	for _, b := range parts {
 		var beat Beat
-		if err := NewParser(web).Parse(b, &beat); err != nil || len(beat.Node.Services) == 0 {
+		if err := NewParser(web).Parse(b, nil, &beat); err != nil || len(beat.Node.Services) == 0 {
 			t.Fatalf("part %d has no farm (%v)", beat.Part, err)
 		}
 	}
@@ -75,7 +78,7 @@ func TestAppendUsesBuffersAgain(t *testing.T) {
 	want := whole(t, parts)
 	if got := testing.AllocsPerRun(100, func() {
 		var err error
-		if parts, err = Append(parts[:0], n, web); err != nil {
+		if parts, err = Append(parts[:0], n, web, nil); err != nil {
 			t.Fatal(err)
 		}
 	}); got != 0 {
@@ -91,7 +94,7 @@ func TestParseAllocatesNothingForWhatItKnows(t *testing.T) {
 	p, beat := NewParser(web), Beat{}
 	parse := func() {
 		for _, datagram := range [][]byte{a, b} {
-			if err := p.Parse(datagram, &beat); err != nil {
+			if err := p.Parse(datagram, nil, &beat); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -107,7 +110,7 @@ func TestParserForgetsMadeUpNames(t *testing.T) {
 		n := sample()
 		n.Name = fmt.Sprintf("made-up-%d", i)
 		var beat Beat
-		if err := p.Parse(mustAppend(t, n)[0], &beat); err != nil || beat.Node.Name != n.Name {
+		if err := p.Parse(mustAppend(t, n)[0], nil, &beat); err != nil || beat.Node.Name != n.Name {
 			t.Fatalf("%q, %v", beat.Node.Name, err)
 		}
 		if len(p.names) > maxNames {
@@ -120,7 +123,7 @@ func TestParseKeepsNoReference(t *testing.T) {
 	n := labelled(sample("web"), mostLabels()...)
 	b := mustAppend(t, n)[0]
 	var beat Beat
-	if err := NewParser(web).Parse(b, &beat); err != nil {
+	if err := NewParser(web).Parse(b, nil, &beat); err != nil {
 		t.Fatal(err)
 	}
 	for i := range b {
@@ -166,7 +169,7 @@ func TestAppendRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := sample("web")
 			tc.change(n)
-			parts, err := Append(nil, n, web)
+			parts, err := Append(nil, n, web, nil)
 			if err == nil || !strings.Contains(err.Error(), tc.want) || len(parts) != 0 {
 				t.Errorf("%d parts, %v; want none and an error about %q", len(parts), err, tc.want)
 			}
@@ -282,7 +285,7 @@ func TestParseRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := tc.change(bytes.Clone(mustAppend(t, sample("web"))[0]))
-			if err := NewParser(web).Parse(b, new(Beat)); !errors.Is(err, tc.want) {
+			if err := NewParser(web).Parse(b, nil, new(Beat)); !errors.Is(err, tc.want) {
 				t.Errorf("%v, want %v", err, tc.want)
 			}
 		})
@@ -293,7 +296,7 @@ func TestParseRefusesLongAndDoubleNames(t *testing.T) {
 	// What Append would refuse to write is put together block by block.
 	build := func(zone string, services ...node.Service) []byte {
 		n := sample()
-		b := append(appendHeader(nil, web), 1, 1)
+		b := append(appendHeader(nil, web, 0), 1, 1)
 		at := len(b)
 		b = appendNode(b, n)
 		b = appendText(b[:len(b)-1-len(n.Zone)], zone, 255)
@@ -313,7 +316,7 @@ func TestParseRefusesLongAndDoubleNames(t *testing.T) {
 		"farm twice":       {build("", node.Service{Farm: "a"}, node.Service{Farm: "a"}), ErrMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := NewParser(web).Parse(tc.b, new(Beat)); !errors.Is(err, tc.want) {
+			if err := NewParser(web).Parse(tc.b, nil, new(Beat)); !errors.Is(err, tc.want) {
 				t.Errorf("%v, want %v", err, tc.want)
 			}
 		})
@@ -327,7 +330,7 @@ func TestParseRefusesWhatIsCutAnywhere(t *testing.T) {
 			if n < headerSize {
 				want = ErrSize
 			}
-			if err := NewParser(web).Parse(b[:n], new(Beat)); !errors.Is(err, want) {
+			if err := NewParser(web).Parse(b[:n], nil, new(Beat)); !errors.Is(err, want) {
 				t.Fatalf("%d of %d bytes: %v, want %v", n, len(b), err, want)
 			}
 		}
@@ -353,7 +356,7 @@ func TestParseSkipsWhatItDoesNotKnow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			later := append(append(later, labels...), 254, 0, 1, 1)
 			var beat Beat
-			if err := NewParser(web).Parse(later, &beat); err != nil {
+			if err := NewParser(web).Parse(later, nil, &beat); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(*n, beat.Node, byValue); diff != "" {
@@ -372,77 +375,13 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
-func FuzzParse(f *testing.F) {
-	files, err := filepath.Glob(filepath.Join("testdata", "*.hex"))
-	if err != nil || len(files) == 0 {
-		f.Fatalf("%d golden files, %v", len(files), err)
-	}
-	for _, file := range files {
-		for _, b := range readGolden(f, file) {
-			f.Add(b)
-		}
-	}
-	f.Add([]byte{})
-	f.Add(appendHeader(nil, web))
-	f.Add(append(mustAppend(f, sample("web"))[0], appendLabels(nil, []node.Label{{Key: "b"}, {Key: "a"}})...))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		var beat Beat
-		err := NewParser(web).Parse(b, &beat)
-		if err != nil {
-			if reason(err) == nil {
-				t.Fatalf("%v is none of the reasons", err)
-			}
-			return
-		}
-		// It may have come in a datagram too full to be sent by us, and then makes several.
-		if diff := cmp.Diff(beat.Node, whole(t, mustAppend(t, &beat.Node)), byValue); diff != "" {
-			t.Fatalf("-first +again\n%s", diff)
-		}
-	})
-}
-
 func reason(err error) error {
-	for _, r := range []error{ErrSize, ErrMagic, ErrVersion, ErrCluster, ErrSeal, ErrMalformed} {
+	for _, r := range []error{
+		ErrSize, ErrMagic, ErrVersion, ErrCluster, ErrUnsealed, ErrSeal, ErrForged, ErrMalformed,
+	} {
 		if errors.Is(err, r) {
 			return r
 		}
 	}
 	return nil
-}
-
-func BenchmarkParse(b *testing.B) {
-	for _, bc := range []struct {
-		name  string
-		farms int
-	}{{"1 farm", 1}, {"5 farms", 5}} {
-		b.Run(bc.name, func(b *testing.B) {
-			datagram := mustAppend(b, sample(farms(bc.farms)...))[0]
-			p, beat := NewParser(web), Beat{}
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := p.Parse(datagram, &beat); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-func BenchmarkAppend(b *testing.B) {
-	for _, bc := range []struct {
-		name  string
-		farms int
-	}{{"1 farm", 1}, {"64 farms", 64}} {
-		b.Run(bc.name, func(b *testing.B) {
-			n := sample(farms(bc.farms)...)
-			var dst [][]byte
-			b.ReportAllocs()
-			for b.Loop() {
-				var err error
-				if dst, err = Append(dst[:0], n, web); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
 }
