@@ -1,8 +1,6 @@
 package node
 
 import (
-	"encoding/binary"
-	"hash/fnv"
 	"slices"
 	"time"
 )
@@ -10,10 +8,11 @@ import (
 // Farm is a set of members that serve the same thing.
 type Farm struct {
 	Name       string
-	Members    []*Member // all, as the page shows them: nodes as in Snapshot.Nodes, then physicals in the order of the file
-	Candidates []*Member // those that may be chosen: what chains start from
-	Draining   []*Member // those that are fit but for draining
-	Self       *Member   // this node, if it serves the farm; else nil
+	Members    []*Member    // all, as the page shows them: nodes as in Snapshot.Nodes, then physicals in the order of the file
+	Candidates []*Member    // those that may be chosen: what chains start from
+	Draining   []*Member    // those that are fit but for draining
+	Self       *Member      // this node, if it serves the farm; else nil
+	Others     OtherMembers // that are not listed one by one
 
 	// What the live nodes announced, taken together: it changes slowly, so that it does no harm that all know it.
 	Level float64 // requests under way for each request a second that the members could complete; 0 if not known
@@ -49,8 +48,11 @@ func (n *Node) live(now time.Time) bool { return n.Age(now) <= silentBeats*n.Int
 
 // newFleet adds up what the nodes announced.
 func newFleet(p *Parts, nodes []*Node) Fleet {
-	f := Fleet{Front: hash(p.Self[:]), Fronts: 1, Share: 1, HighWater: p.HighWater}
+	f := Fleet{Front: FrontOf(p.Self), Fronts: 1, Share: 1, HighWater: p.HighWater}
 	own, all := 0.0, 0.0
+	if o := p.Others; o != nil {
+		f.Fronts, f.Fastest, all = 1+o.Fronts, o.Fastest, o.Dispatched
+	}
 	for _, n := range nodes {
 		if n.ID == p.Self {
 			f.Zone = n.Zone
@@ -76,8 +78,7 @@ func newFleet(p *Parts, nodes []*Node) Fleet {
 
 // sum fills in what its members announced, taken together.
 func (f *Farm) sum(now time.Time) {
-	inFlight, capacity := 0.0, 0.0
-	var mus []float64
+	inFlight, capacity, mus := f.Others.InFlight, f.Others.Capacity, slices.Clone(f.Others.Mus)
 	for _, m := range f.Candidates {
 		if m.Service == nil || m.Service.Mu <= 0 || !m.Self && !m.Node.live(now) {
 			continue
@@ -93,11 +94,14 @@ func (f *Farm) sum(now time.Time) {
 	f.Level, f.Mu = inFlight/capacity, mus[len(mus)/2]
 }
 
-// hash returns the same number for the same bytes, on every node and for ever.
+// hash returns the same number for the same bytes, on every node and for ever: FNV-1a, of 64 bits. Its place in the standard
+// library takes memory for each.
 func hash(b []byte) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write(b) // never fails
-	return Mix(binary.BigEndian.Uint64(h.Sum(nil)))
+	h := uint64(0xcbf29ce484222325)
+	for _, c := range b {
+		h = (h ^ uint64(c)) * 0x100000001b3
+	}
+	return Mix(h)
 }
 
 // Mix returns a number of which every bit depends on every bit of v (the end of splitmix64, by Sebastiano Vigna).

@@ -21,13 +21,16 @@ const (
 	maxLoad = 1 << 20
 )
 
-// Update takes the nodes as they are at now and returns the mark.
-func (h *HighWater) Update(nodes []*Node, now time.Time) float64 {
-	fastest := 0.0
+// Update takes the nodes as they are at now, and those that are not listed, and returns the mark. others may be nil.
+func (h *HighWater) Update(nodes []*Node, others *Others, now time.Time) float64 {
+	if others == nil {
+		others = &Others{}
+	}
+	fastest := others.Fastest
 	for _, n := range nodes {
 		fastest = max(fastest, n.Stats.Speed)
 	}
-	load := 1.0
+	load := max(1, others.Load, others.SpeedLoad*fastest)
 	for _, n := range nodes {
 		if n.Age(now) > 6*n.Interval {
 			continue // the load of the dead says nothing

@@ -36,7 +36,7 @@ func TestHighWaterIsAPowerOfTwo(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var h HighWater
-			if got := h.Update(row.nodes, start()); got != row.want {
+			if got := h.Update(row.nodes, nil, start()); got != row.want {
 				t.Errorf("mark %v, want %v", got, row.want)
 			}
 		})
@@ -72,7 +72,7 @@ func TestHighWaterRisesAtOnceAndFallsSlowly(t *testing.T) {
 		now := start().Add(time.Duration(step.minute * float64(time.Minute)))
 		n := loaded(step.load, 0)
 		n.Heard = now
-		if got := h.Update([]*Node{n}, now); got != step.want {
+		if got := h.Update([]*Node{n}, nil, now); got != step.want {
 			t.Errorf("minute %v, load %v: mark %v, want %v", step.minute, step.load, got, step.want)
 		}
 	}

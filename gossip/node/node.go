@@ -14,6 +14,8 @@ const (
 	MaxFarms = 64  // farms that one node serves
 	MaxWhy   = 64  // bytes of the reason for which a service is down
 
+	MaxKeys = 16 // keys that one node holds
+
 	MaxLabels     = 16  // labels of one node
 	MaxLabel      = 32  // bytes of a label's key, and of its value
 	MaxLabelsSize = 480 // bytes of all keys and values of one node, so that they and a farm fit into one datagram
@@ -67,6 +69,16 @@ type Node struct {
 	Heard     time.Time     // when the last beat came, by our own clock; for ourselves, when it was made
 	SampleAge time.Duration // how old the figures were when they were sent
 	From      netip.Addr    // where the last beat came from
+	Key       uint8         // number of the key that the last beat was sealed with; 0: it was not sealed
+	Keys      []KeyMark     // keys that the agent holds, in the order of their numbers, each once; at most MaxKeys
+	Untrusted bool          // nobody vouches for it: it announces itself as Apache's mod_heartbeat does
+	Kept      bool          // silent, and yet it counts as just heard: see gossip.Gossiper
+}
+
+// KeyMark tells a key from others of its number without giving it away.
+type KeyMark struct {
+	ID   uint8  // number of the key, from 1
+	Mark uint32 // derived from its secret
 }
 
 // Label is what the file says of a node for chains to choose by: "gpu", "rack=7".
@@ -88,9 +100,22 @@ func (m *Member) Label(key string) (value string, ok bool) {
 	return "", false
 }
 
-// Age returns how old our knowledge of the node is at the time now. Never negative.
+// Age returns how old our knowledge of the node is at the time now. Never negative; 0 for one that is kept although it is
+// silent.
 func (n *Node) Age(now time.Time) time.Duration {
+	if n.Kept {
+		return 0
+	}
 	return max(0, now.Sub(n.Heard)) + n.SampleAge
+}
+
+// Jitter is the part of its interval by which a node sends a beat early or late, so that those that were started together
+// do not send together.
+const Jitter = 0.1
+
+// Beats returns how long the node may take over that many beats: an interval each, and a tenth.
+func (n *Node) Beats(beats float64) time.Duration {
+	return time.Duration(min(beats*(1+Jitter)*float64(n.Interval), math.MaxInt64/2)) // it may announce any interval
 }
 
 // Stats are the figures of a host, for all that runs on it.

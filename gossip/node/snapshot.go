@@ -13,7 +13,8 @@ import (
 type Snapshot struct {
 	Taken     time.Time
 	Self      ID
-	Nodes     []*Node // all that we know, ourselves first, then by name and ID
+	Nodes     []*Node // all that we know, ourselves first, then by name and ID; but for the Others
+	Others    *Others // what is known of those that are not listed; nil if all are
 	Farms     []*Farm // by name
 	HighWater float64 // load that counts as full, see type [HighWater]
 
@@ -26,6 +27,7 @@ type Parts struct {
 	Taken     time.Time
 	Self      ID
 	Nodes     []*Node // ourselves among them, if we serve a farm or announce at all
+	Others    *Others // nodes that are not listed; nil: there are none
 	Physicals []Physical
 	HighWater float64
 	Live      *LiveSet // gives each member its Live; the caller may not use it at the same time
@@ -35,7 +37,7 @@ type Parts struct {
 // silent for three of its intervals: the host was set up anew and has got another ID.
 func NewSnapshot(p Parts) *Snapshot {
 	s := &Snapshot{
-		Taken: p.Taken, Self: p.Self, HighWater: p.HighWater,
+		Taken: p.Taken, Self: p.Self, HighWater: p.HighWater, Others: p.Others,
 		Nodes: withoutReplaced(p.Nodes, p.Self, p.Taken), byName: map[string]*Farm{}, byID: make(map[ID]*Node, len(p.Nodes)),
 	}
 	slices.SortFunc(s.Nodes, func(a, b *Node) int {
@@ -64,7 +66,7 @@ func NewSnapshot(p Parts) *Snapshot {
 	slices.SortFunc(s.Farms, func(a, b *Farm) int { return strings.Compare(a.Name, b.Name) })
 	fleet := newFleet(&p, s.Nodes)
 	for _, f := range s.Farms {
-		f.Fleet, f.live = fleet, p.Live
+		f.Fleet, f.live, f.Others = fleet, p.Live, p.Others.of(f.Name)
 		f.sum(p.Taken)
 	}
 	return s
