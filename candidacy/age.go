@@ -14,8 +14,8 @@ const defaultAge = 5 * time.Second
 func byAge() Spec {
 	return Spec{
 		Name: "byAge", Usage: "byAge [SECONDS]",
-		Doc: "Drops members of which the last news is older than SECONDS (default 5; also 500ms, or 6b: six of the member's " +
-			"own beat intervals). Age is the time since the beat came plus how old its figures were when it was sent. This " +
+		Doc: "Drops members of which the last news is older than SECONDS (default 5; also 500ms, or 6b: for as long as six " +
+			"of the member's own beats take, so that six in a row were missed). Age is the time since the beat came plus how old its figures were when it was sent. This " +
 			"host itself is never too old, and a physical has no beat: both stay.",
 		Source: whitePaper, Example: "byAge 6",
 		Make: makeByAge,
@@ -25,7 +25,7 @@ func byAge() Spec {
 func makeByAge(a *Args) Step {
 	limit := a.Age("SECONDS", Age{Time: defaultAge})
 	return Step{
-		Ahead: Again, Holds: limit.holds,
+		Ahead: Again, Holds: limit.holds, sifts: true,
 		Run: func(req *Request, in []*node.Member) []*node.Member {
 			return slices.DeleteFunc(in, func(m *node.Member) bool { return limit.exceeded(m, req.Now) })
 		},
@@ -46,12 +46,12 @@ func makeByAge(a *Args) Step {
 func (l Age) holds(in []*node.Member) time.Time {
 	until := time.Unix(0, math.MaxInt64)
 	for _, m := range in {
-		if m.Self || m.Node == nil {
+		if m.Self || m.Node == nil || m.Node.Kept {
 			continue
 		}
 		most := l.Time
 		if l.Beats > 0 {
-			most = time.Duration(min(l.Beats*float64(m.Node.Interval), float64(maxAge)))
+			most = min(m.Node.Beats(l.Beats), maxAge)
 		}
 		if t := m.Node.Heard.Add(most - m.Node.SampleAge); t.Before(until) {
 			until = t
@@ -66,8 +66,7 @@ func (l Age) exceeded(m *node.Member, now time.Time) bool {
 	case m.Node == nil:
 		return false
 	case l.Beats > 0:
-		// In floats, since a node may announce an interval of which the product would overflow.
-		return float64(m.Age(now)) > l.Beats*float64(m.Node.Interval)
+		return m.Age(now) > m.Node.Beats(l.Beats)
 	}
 	return m.Age(now) > l.Time
 }

@@ -75,7 +75,7 @@ func (a *Args) Int(name string, def, low int) int {
 	return v
 }
 
-// Age is a length of time, or a number of a member's own beat intervals.
+// Age is a length of time, or a number of a member's own beats.
 type Age struct {
 	Time  time.Duration
 	Beats float64 // if not 0, Time is not used
@@ -96,7 +96,7 @@ const (
 )
 
 // Age returns the next word as an Age: a bare number is in seconds, as mod_backhand's was, "6s" and "500ms" are what
-// they say, "6b" is six of the member's intervals.
+// they say, "6b" is as long as six of the member's beats take at most.
 func (a *Args) Age(name string, def Age) Age {
 	w := a.Word("")
 	if w == "" {

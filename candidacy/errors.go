@@ -25,7 +25,7 @@ func byError() Spec {
 func makeByError(a *Args) Step {
 	window := a.Seconds("SECONDS", defaultErrorWindow, node.MaxPending)
 	return Step{
-		Ahead: Again, // it drops nobody
+		Ahead: Again, sifts: true, // it drops nobody
 		Run: func(req *Request, in []*node.Member) []*node.Member {
 			req.ErrorWindow = window
 			return in

@@ -47,6 +47,8 @@ type Step struct {
 
 	shuffles bool            // the step is byRandom
 	window   func(n int) int // how many of n candidates it keeps, the first; nil: it does not count them
+	subset   int             // the step is bySubset, with that K
+	sifts    bool            // the step drops nobody but this host and those that are not to be had now
 }
 
 // Ahead says whether a step that only drops candidates, or none, can do so ahead of the requests.

@@ -27,7 +27,7 @@ func removeSelf() Spec {
 		Name: "removeSelf", Usage: "removeSelf",
 		Doc:    "Drops this host itself, as on a host that only balances.",
 		Source: builtinsH, Example: "removeSelf",
-		Make: func(*Args) Step { return Step{Ahead: Once, Run: dropSelf, Why: "is this host"} },
+		Make: func(*Args) Step { return Step{Ahead: Once, sifts: true, Run: dropSelf, Why: "is this host"} },
 	}
 }
 

@@ -30,9 +30,10 @@ func bySubset() Spec {
 func makeBySubset(a *Args) Step {
 	k := a.Int("K", defaultSubset, 1)
 	return Step{
-		Ahead: Once,
+		Ahead: Once, subset: k,
 		Run: func(req *Request, in []*node.Member) []*node.Member {
-			return keepSubset(req.farm(), in, subsetSize(k, len(in), req.farm()))
+			farm := req.farm()
+			return keepSubset(farm, in, subsetSize(k, len(in)+farm.Others.Candidates, farm))
 		},
 		Note: func(req *Request, m *node.Member) string {
 			return fmt.Sprintf("hash %04x", distance(req.farm(), m)>>48)
@@ -46,8 +47,22 @@ func subsetSize(k, n int, farm *node.Farm) int {
 	return max(k, int(math.Ceil(min(subsetOfShare*farm.Share, 1)*float64(n))))
 }
 
-// distance returns where the member stands in this node's order of all members, which is another one on each node.
-func distance(farm *node.Farm, m *node.Member) uint64 { return node.Mix(farm.Front ^ m.Hash) }
+// Subset returns how many of all the members of a farm the chain looks at, if it is one that keeps a subset of them, and
+// drops nobody before but those that are not to be had now: then those that come later in this node's order (see
+// [node.Distance]) need not be known one by one. Share and members are those of the farm. 0: it may look at any.
+func (c *Chain) Subset(share float64, members int) int {
+	for i := range c.steps {
+		switch s := &c.steps[i]; {
+		case s.subset > 0:
+			return subsetSize(s.subset, members, &node.Farm{Fleet: node.Fleet{Share: share}})
+		case !s.sifts:
+			return 0
+		}
+	}
+	return 0
+}
+
+func distance(farm *node.Farm, m *node.Member) uint64 { return node.Distance(farm.Front, m.Hash) }
 
 // distances are kept from one time to the next.
 var distances = sync.Pool{New: func() any { return new([]uint64) }}

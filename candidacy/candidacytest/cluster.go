@@ -83,7 +83,7 @@ func Snapshot(text string) *node.Snapshot {
 	for _, r := range rows {
 		r.addTo(&p)
 	}
-	p.HighWater = new(node.HighWater).Update(p.Nodes, p.Taken)
+	p.HighWater = new(node.HighWater).Update(p.Nodes, nil, p.Taken)
 	s := node.NewSnapshot(p)
 	for _, r := range rows {
 		r.setLive(s)

@@ -149,7 +149,7 @@ func (c *chains) takeSnapshot(f *front, cf *chainFront, now time.Time) {
 // highWater returns the mark of all loads. All agents hear the same, so that one keeps it for all.
 func (c *chains) highWater(now time.Time) float64 {
 	if c.marks < 0 || c.sim.now-c.marks >= int64(c.sim.c.Interval) {
-		c.high, c.marks = c.mark.Update(c.nodes, now), c.sim.now
+		c.high, c.marks = c.mark.Update(c.nodes, nil, now), c.sim.now
 	}
 	return c.high
 }
