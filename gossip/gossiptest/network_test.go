@@ -19,7 +19,7 @@ var (
 
 func TestNetworkIsATransport(t *testing.T) {
 	n := NewNetwork(1)
-	TestTransport(t, one.Addr(), func(*testing.T) gossip.Transport { return n.Transport(one) })
+	TestGroup(t, one.Addr(), func(*testing.T) gossip.Transport { return n.Transport(one) })
 }
 
 // collect returns what has come up to now, by its first byte.

@@ -17,10 +17,13 @@ import (
 // patience is for a datagram that must come. It only passes if the test is about to fail.
 const patience = 10 * time.Second
 
-// TestTransport checks what a [gossip.Transport] promises. open returns a new one each time it is called, all to the same
-// destination and each from the address want.
+// TestTransport checks what a [gossip.Transport] promises. open returns a new one each time it is called, from the address
+// want; two that are open at the same time reach one another.
 func TestTransport(t *testing.T, want netip.Addr, open func(t *testing.T) gossip.Transport) {
-	t.Run("what one sends both hear, from its address", func(t *testing.T) { bothHear(t, want, open) })
+	t.Run("what one sends the other hears, from its address", func(t *testing.T) {
+		a, b := opened(t, open), opened(t, open)
+		hear(t, want, a, b)
+	})
 	t.Run("both ways", func(t *testing.T) { bothWays(t, open) })
 	t.Run("what is longer than the buffer is cut", func(t *testing.T) { longIsCut(t, open) })
 	t.Run("Send keeps no reference", func(t *testing.T) { sendCopies(t, open) })
@@ -29,17 +32,28 @@ func TestTransport(t *testing.T, want netip.Addr, open func(t *testing.T) gossip
 	t.Run("several send and close at the same time", func(t *testing.T) { atTheSameTime(t, open) })
 }
 
-func bothHear(t *testing.T, want netip.Addr, open func(*testing.T) gossip.Transport) {
-	a, b := opened(t, open), opened(t, open)
+// TestGroup checks a [gossip.Transport] whose datagrams come back to their sender besides, as those of multicast do: two that
+// are open at the same time, on one host or on two, hear the same.
+func TestGroup(t *testing.T, want netip.Addr, open func(t *testing.T) gossip.Transport) {
+	TestTransport(t, want, open)
+	t.Run("what one sends both hear, from its address", func(t *testing.T) {
+		a, b := opened(t, open), opened(t, open)
+		hear(t, want, a, a, b)
+	})
+}
+
+// hear sends beats of several sizes from one transport to others.
+func hear(t *testing.T, want netip.Addr, from gossip.Transport, to ...gossip.Transport) {
+	t.Helper()
 	for _, size := range []int{1, 300, wire.MaxDatagram} {
 		sent := random(size)
-		if err := a.Send(sent); err != nil {
+		if err := from.Send(sent); err != nil {
 			t.Fatal(err)
 		}
-		for _, tr := range []gossip.Transport{a, b} {
-			got, from := receive(t, tr, sent, make([]byte, 2048))
-			if got != size || from.Addr() != want || from.Port() == 0 {
-				t.Errorf("%d bytes from %v, want %d from %v", got, from, size, want)
+		for _, tr := range to {
+			got, source := receive(t, tr, sent, make([]byte, 2048))
+			if got != size || source.Addr() != want || source.Port() == 0 {
+				t.Errorf("%d bytes from %v, want %d from %v", got, source, size, want)
 			}
 		}
 	}

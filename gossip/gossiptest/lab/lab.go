@@ -68,13 +68,20 @@ func (l *Lab) add(addr netip.Prefix) *Host {
 	h := &Host{lab: l, Number: n, Name: "host" + strconv.Itoa(n), Prefix: addr, Addr: addr.Addr(), Dev: "eth0"}
 	h.Namespace = l.namespace(h.Name)
 	l.ip("netns", "add", h.Namespace)
-	l.at("switch", "link", "add", h.port(), "type", "veth", "peer", "name", h.Dev, "netns", h.Namespace)
-	l.at("switch", "link", "set", h.port(), "master", "br0", "up")
 	l.at(h.Name, "link", "set", "lo", "up")
-	l.at(h.Name, "addr", "add", addr.String(), "dev", h.Dev)
-	l.at(h.Name, "link", "set", h.Dev, "up")
+	l.plug(h)
 	l.hosts = append(l.hosts, h)
 	return h
+}
+
+// plug puts an interface into the host, and its cable into the switch.
+func (l *Lab) plug(h *Host) {
+	l.t.Helper()
+	l.at("switch", "link", "add", h.port(), "type", "veth", "peer", "name", h.Dev, "netns", h.Namespace)
+	l.at("switch", "link", "set", h.port(), "master", "br0", "up")
+	l.at(h.Name, "addr", "add", h.Prefix.String(), "dev", h.Dev)
+	l.at(h.Name, "link", "set", h.Dev, "up")
+	l.route(h)
 }
 
 // AddForeign adds a host whose address, such as 192.168.77.9/24, lies outside the lab's network, on the same wire: its
