@@ -2,7 +2,10 @@ package gossip
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
+	"net"
+	"runtime"
 	"time"
 
 	"backhand/gossip/node"
@@ -15,7 +18,6 @@ const (
 	leaveGap   = 50 * time.Millisecond  // between beats of a node that leaves
 	leaveBeats = 3
 	soonGap    = 200 * time.Millisecond // from any beat to one that Beat asks for, at least
-	jitter     = 0.1                    // share of the interval by which a beat may be early or late
 )
 
 // announcer sends our beats. It is used by one goroutine.
@@ -24,7 +26,8 @@ type announcer struct {
 	rand     *rand.Rand
 	sequence uint64
 	buffers  [][]byte
-	unfit    bool // what Describe returned last was no node to announce
+	pace     time.Duration // from one beat to the next
+	unfit    bool          // what Describe returned last was no node to announce
 
 	next    time.Time     // when the next beat is planned
 	last    time.Time     // when the last one was out
@@ -32,6 +35,16 @@ type announcer struct {
 	quick   int           // that many more beats follow after gap each, before the interval counts again
 	gap     time.Duration
 	waiting []chan struct{} // to be closed when the quick beats are out
+}
+
+// announce sends our beats until ctx ends, on a thread of its own that the kernel prefers where it lets us. The ancestor's
+// announcer was a process like any other, and on a loaded host, of all hosts, its beats came late or not at all: people were
+// told to renice it to -20, or to give it real time.
+func (g *Gossiper) announce(ctx context.Context) {
+	runtime.LockOSThread() // for good: the thread, with its niceness, ends when this goroutine does
+	hurry()
+	a := announcer{g: g, rand: g.cfg.Rand}
+	a.run(ctx)
 }
 
 func (a *announcer) run(ctx context.Context) {
@@ -58,6 +71,7 @@ func (a *announcer) beat() {
 	a.send(time.Now())
 	a.last = time.Now()
 	a.late = max(0, a.last.Sub(a.next))
+	a.g.lateness.note(a.last, a.late, a.pace)
 	if a.quick > 0 {
 		a.quick--
 		a.next = a.last.Add(a.gap)
@@ -67,8 +81,7 @@ func (a *announcer) beat() {
 		close(out)
 	}
 	a.waiting = nil
-	interval := float64(a.g.interval.Load())
-	a.next = a.last.Add(time.Duration(interval * (1 - jitter + 2*jitter*a.rand.Float64())))
+	a.next = a.last.Add(time.Duration(float64(a.pace) * (1 - node.Jitter + 2*node.Jitter*a.rand.Float64())))
 }
 
 // hasten plans the next beat as soon as it may be.
@@ -93,20 +106,24 @@ func (a *announcer) startLeaving(now time.Time, out chan struct{}) {
 // send sends one beat over all transports.
 func (a *announcer) send(now time.Time) {
 	g := a.g
+	a.pace = g.pace()
 	if g.alone() {
 		return
 	}
 	a.sequence++
+	g.sequence.Store(a.sequence)
 	n := g.cfg.Describe(now)
 	n.ID, n.Boot, n.Sequence = g.cfg.ID, g.boot.Load(), a.sequence
-	n.Interval = time.Duration(g.interval.Load())
+	n.Interval = a.pace
 	n.VersionMin, n.VersionMax = wire.VersionMin, wire.VersionMax
+	keys := g.keys.Load()
+	n.Keys = keys.Held()
 	n.Stats.SendLate = a.late
 	if g.leaving.Load() {
 		n.State = node.Leaving
 	}
 	var err error
-	a.buffers, err = wire.Append(a.buffers[:0], &n, g.cluster)
+	a.buffers, err = wire.Append(a.buffers[:0], &n, g.cluster, keys)
 	if err != nil {
 		g.counters.sendErrors.Add(1)
 		if !a.unfit {
@@ -126,6 +143,7 @@ func (a *announcer) send(now time.Time) {
 func (a *announcer) sendOver(l *link) {
 	g := a.g
 	var failed error
+	l.health.sending(time.Now())
 	for _, b := range a.buffers {
 		if err := l.Send(b); err != nil {
 			g.counters.sendErrors.Add(1)
@@ -134,11 +152,7 @@ func (a *announcer) sendOver(l *link) {
 		}
 		g.counters.sent.Add(1)
 	}
-	switch {
-	case failed != nil && !l.outage:
-		g.cfg.Log.Warn("beats do not leave this host; trying on", "to", l.String(), "err", failed)
-	case failed == nil && l.outage:
-		g.cfg.Log.Info("beats leave this host again", "to", l.String())
+	if !errors.Is(failed, net.ErrClosed) { // else it is a link no more
+		g.logOutage(l, l.health.sent(failed, time.Now()))
 	}
-	l.outage = failed != nil
 }

@@ -18,7 +18,9 @@ const (
 	DropMagic                   // no beat at all
 	DropVersion                 // a version that we do not understand
 	DropCluster                 // of another cluster
+	DropUnsealed                // not sealed, and that is asked for
 	DropSeal                    // sealed with a key that we have not got
+	DropForged                  // sealed with a key of ours by its number, but not by its secret; or changed on the way
 	DropMalformed               // against the format
 	DropReplay                  // known already, or older than what is known
 	DropAddress                 // of a node at an address that is outside of Config.Accept
@@ -28,7 +30,7 @@ const (
 
 // String returns the word that metrics use.
 func (r Reason) String() string {
-	names := [Reasons]string{"cidr", "size", "magic", "version", "cluster", "seal", "malformed", "replay", "address", "full"}
+	names := [Reasons]string{"cidr", "size", "magic", "version", "cluster", "unsealed", "seal", "forged", "malformed", "replay", "address", "full"}
 	if r >= Reasons {
 		return "unknown"
 	}
@@ -46,8 +48,12 @@ func reasonOf(err error) Reason {
 		return DropVersion
 	case errors.Is(err, wire.ErrCluster):
 		return DropCluster
+	case errors.Is(err, wire.ErrUnsealed):
+		return DropUnsealed
 	case errors.Is(err, wire.ErrSeal):
 		return DropSeal
+	case errors.Is(err, wire.ErrForged):
+		return DropForged
 	}
 	return DropMalformed
 }

@@ -318,7 +318,7 @@ func newRecorder(t gossip.Transport) *recorder { return &recorder{Transport: t} 
 
 func (r *recorder) Send(b []byte) error {
 	var beat wire.Beat
-	if err := wire.NewParser(wire.HashCluster("web")).Parse(b, &beat); err != nil {
+	if err := wire.NewParser(wire.HashCluster("web")).Parse(b, nil, &beat); err != nil {
 		return err
 	}
 	r.mu.Lock()
@@ -482,7 +482,7 @@ func beatOf(t *testing.T, change func(*node.Node), cluster string) []byte {
 	if change != nil {
 		change(&n)
 	}
-	parts, err := wire.Append(nil, &n, wire.HashCluster(cluster))
+	parts, err := wire.Append(nil, &n, wire.HashCluster(cluster), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -518,7 +518,7 @@ func TestDrops(t *testing.T) {
 		"another cluster": {
 			inside, func(t *testing.T) []byte { return beatOf(t, nil, "other") }, gossip.DropCluster, `ours="\"web\" `,
 		},
-		"sealed":    {inside, set(5, 1), gossip.DropSeal, "no key"},
+		"sealed":    {inside, set(5, 1), gossip.DropSeal, "has not got"},
 		"malformed": {inside, set(16, 99), gossip.DropMalformed, "part of parts"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -583,6 +583,7 @@ func TestClone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := gossiptest.NewNetwork(1)
 		a := join(t, network, 1)
+		synctest.Wait() // until it has announced its address
 		twin := beatOf(t, func(n *node.Node) { n.ID, n.Boot = a.id, 7 }, "web")
 		for range 10 {
 			network.Inject(address(66), twin)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
 )
 
 // On lo a beat arrives whatever the options of its socket. So they are read back here, but for the interface of multicast,
@@ -27,6 +28,26 @@ func TestOptions(t *testing.T) {
 		}
 	}
 
+	group6 := Destination{Addr: netip.MustParseAddrPort("[ff05::9999]:31999"), TTL: 3}
+	tr, err := ListenMulticast(SocketConfig{Destination: group6, Source: netip.MustParseAddr("::1")})
+	if err != nil {
+		t.Skipf("IPv6 cannot be had on lo: %v", err)
+	}
+	defer tr.Close()
+	out := ipv6.NewPacketConn(tr.(*sockets).out)
+	if got, err := out.MulticastHopLimit(); got != 3 || err != nil {
+		t.Errorf("hop limit %d, %v; want 3", got, err)
+	}
+	if got, err := out.MulticastLoopback(); !got || err != nil {
+		t.Errorf("loopback of IPv6 %v, %v; want true", got, err)
+	}
+	if got, err := out.MulticastInterface(); err != nil || got.Name != "lo" {
+		t.Errorf("IPv6 leaves by %v, %v; want lo", got, err)
+	}
+}
+
+func TestOptionsOfBroadcast(t *testing.T) {
+	source := netip.MustParseAddr("127.0.0.1")
 	all := Destination{Addr: netip.MustParseAddrPort("127.255.255.255:31999")}
 	tr, err := ListenBroadcast(SocketConfig{Destination: all, Source: source})
 	if err != nil {

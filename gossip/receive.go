@@ -24,24 +24,26 @@ const (
 // receiver takes in what comes over one transport. It is used by one goroutine.
 type receiver struct {
 	g      *Gossiper
+	link   *link
 	parser *wire.Parser
 	beat   wire.Beat
 }
 
 // receive listens until the transport is closed.
-func (g *Gossiper) receive(ctx context.Context, t Transport) {
-	r := receiver{g: g, parser: wire.NewParser(g.cluster)}
+func (g *Gossiper) receive(ctx context.Context, l *link) {
+	r := receiver{g: g, link: l, parser: wire.NewParser(g.cluster)}
 	buf := make([]byte, receiveSize)
 	pause := firstPause
 	for {
-		n, from, err := t.Receive(buf)
+		n, from, err := l.Receive(buf)
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil:
 			g.counters.receiveErrors.Add(1)
+			l.health.cannotReceive(err, time.Now())
 			if g.receiveLog.pass(time.Since(g.start)) {
-				g.cfg.Log.Warn("beats cannot be received; trying on", "from", t.String(), "err", err)
+				g.cfg.Log.Warn("beats cannot be received; trying on", "from", l.String(), "err", err)
 			}
 			if !wait(ctx, pause) {
 				return
@@ -50,6 +52,7 @@ func (g *Gossiper) receive(ctx context.Context, t Transport) {
 			continue
 		}
 		pause = firstPause
+		l.health.receives()
 		r.take(buf[:n], from.Addr())
 	}
 }
@@ -75,7 +78,7 @@ func (r *receiver) take(b []byte, from netip.Addr) {
 		r.drop(DropCIDR, b, from, nil)
 		return
 	}
-	if err := r.parser.Parse(b, &r.beat); err != nil {
+	if err := r.parser.Parse(b, g.keys.Load(), &r.beat); err != nil {
 		r.drop(reasonOf(err), b, from, err)
 		return
 	}
@@ -99,10 +102,13 @@ func (r *receiver) take(b []byte, from netip.Addr) {
 			g.Beat()
 		}
 	case Own:
+		r.link.health.loop(time.Now())
 	case Clone:
 		r.clone(from)
 	case Replay:
 		r.drop(DropReplay, b, from, nil)
+	case Unsealed:
+		r.drop(DropUnsealed, b, from, nil)
 	case Full:
 		r.drop(DropFull, b, from, nil)
 	case Malformed:
@@ -141,6 +147,14 @@ func (r *receiver) drop(reason Reason, b []byte, from netip.Addr, err error) {
 	case DropCluster:
 		log.Warn("beats of another cluster come to our destination", "cluster_hash", fmt.Sprintf("%x", b[8:16]),
 			"ours", fmt.Sprintf("%q %x", g.cfg.Cluster, g.cluster))
+	case DropUnsealed:
+		log.Warn("beats come that are not sealed, where they should be: give that host the key file, or as long as not all have it " +
+			"set gossip.key_mode to permissive")
+	case DropSeal:
+		log.Warn("beats come that are sealed with a key that this agent has not got: give all hosts the same key file", "key", b[6])
+	case DropForged:
+		log.Warn("beats come that are sealed with another key of the same number, or were changed on the way: compare the key files",
+			"key", b[6])
 	case DropAddress:
 		log.Warn("a node announces an address that gossip.accept does not name; add its network there if that is meant",
 			"name", r.beat.Node.Name, "address", r.beat.Node.Addr.String())

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strconv"
 	"syscall"
 
-	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,7 +15,7 @@ import (
 const receiveBuffer = 4 << 20
 
 // sockets is what multicast and broadcast have in common: one socket on the port, which all agents of the host share, and
-// one to send from, since beats must carry our source address and a socket on 0.0.0.0 would take any.
+// one to send from, since beats must carry our source address and a socket on all addresses would take any.
 type sockets struct {
 	dst  Destination
 	ifi  *net.Interface
@@ -38,29 +36,37 @@ func Open(dst Destination, cfg SocketConfig) (Transport, error) {
 
 // openSockets opens both sockets. Those of multicast have more to be set then.
 func openSockets(dst Destination, w way) (*sockets, error) {
-	in, err := listen("0.0.0.0:"+strconv.Itoa(int(dst.Addr.Port())), shared)
+	all := netip.IPv6Unspecified()
+	is4 := dst.Addr.Addr().Is4()
+	if is4 {
+		all = netip.IPv4Unspecified()
+	}
+	in, err := listen(netip.AddrPortFrom(all, dst.Addr.Port()), shared)
 	if err != nil {
 		return nil, fmt.Errorf("gossip to %v: listen on port %d: %w", dst, dst.Addr.Port(), err)
 	}
-	out, err := listen(netip.AddrPortFrom(w.source, 0).String(), nil)
+	out, err := listen(netip.AddrPortFrom(w.source, 0), nil)
 	if err != nil {
 		_ = in.Close()
 		return nil, fmt.Errorf("gossip to %v: send from %v: %w", dst, w.source, err)
 	}
 	// Nobody reads what is sent to that socket, so let the kernel keep as little of it as it can.
 	_ = out.SetReadBuffer(1)
-	s := &sockets{dst: dst, ifi: w.ifi, in: in, out: out}
-	flags := ipv4.FlagDst | ipv4.FlagInterface
-	if err := ipv4.NewPacketConn(in).SetControlMessage(flags, true); err != nil {
+	s := &sockets{dst: dst, ifi: w.ifi, in: in, out: out, oob: make([]byte, unix.CmsgSpace(unix.SizeofInet6Pktinfo))}
+	if err := optionsOf(in, is4).tellDestination(); err != nil {
 		return nil, s.refuse("ask for the destination of datagrams", err)
 	}
-	s.oob = ipv4.NewControlMessage(flags)
 	return s, nil
 }
 
-func listen(addr string, control func(network, address string, c syscall.RawConn) error) (*net.UDPConn, error) {
+// listen opens a socket of the address's own family: one of IPv6 takes nothing of IPv4.
+func listen(addr netip.AddrPort, control func(network, address string, c syscall.RawConn) error) (*net.UDPConn, error) {
+	network := "udp6"
+	if addr.Addr().Is4() {
+		network = "udp4"
+	}
 	lc := net.ListenConfig{Control: control}
-	c, err := lc.ListenPacket(context.Background(), "udp4", addr)
+	c, err := lc.ListenPacket(context.Background(), network, addr.String())
 	if err != nil {
 		return nil, err
 	}
@@ -102,28 +108,40 @@ func (s *sockets) Receive(b []byte) (int, netip.AddrPort, error) {
 			return 0, netip.AddrPort{}, err
 		}
 		if s.forUs(s.oob[:oobn]) {
-			return n, netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), nil
+			return n, plain(from), nil
 		}
 	}
 }
 
-// forUs reports whether a datagram was sent to our destination and came by our interface. Linux hands to a socket on
-// 0.0.0.0 what comes for any group that any program of the host has joined (IP_MULTICAST_ALL in ip(7)), and of course what
-// is sent to this host alone.
+// plain returns an address as files have it: IPv4 as such, and without the interface that link-local IPv6 came by.
+func plain(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
+}
+
+// forUs reports whether a datagram was sent to our destination and came by our interface. Linux hands to a socket on all
+// addresses what comes for any group that any program of the host has joined (IP_MULTICAST_ALL in ip(7)), and of course
+// what is sent to this host alone.
 func (s *sockets) forUs(oob []byte) bool {
 	for len(oob) > 0 {
 		h, data, rest, err := unix.ParseOneSocketControlMessage(oob)
-		if err != nil {
+		switch {
+		case err != nil:
 			return false
-		}
 		// struct in_pktinfo: interface, our address, destination; 4 bytes each.
-		if h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo {
-			index := int(binary.NativeEndian.Uint32(data))
-			return netip.AddrFrom4([4]byte(data[8:12])) == s.dst.Addr.Addr() && (index == 0 || index == s.ifi.Index)
+		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
+			return s.isOurs(netip.AddrFrom4([4]byte(data[8:12])), data[:4])
+		// struct in6_pktinfo: destination, 16 bytes, and interface, 4.
+		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
+			return s.isOurs(netip.AddrFrom16([16]byte(data[:16])), data[16:20])
 		}
 		oob = rest
 	}
 	return false
+}
+
+func (s *sockets) isOurs(dst netip.Addr, ifindex []byte) bool {
+	index := int(binary.NativeEndian.Uint32(ifindex))
+	return dst == s.dst.Addr.Addr() && (index == 0 || index == s.ifi.Index)
 }
 
 // Close implements [Transport].

@@ -69,7 +69,7 @@ func TestMulticastOnLoopback(t *testing.T) {
 	for _, source := range []string{"127.0.0.1", "127.0.0.2"} {
 		t.Run("from "+source, func(t *testing.T) {
 			dst, from := group(), netip.MustParseAddr(source)
-			gossiptest.TestTransport(t, from, func(t *testing.T) gossip.Transport { return open(t, dst, from) })
+			gossiptest.TestGroup(t, from, func(t *testing.T) gossip.Transport { return open(t, dst, from) })
 		})
 	}
 }
@@ -77,7 +77,7 @@ func TestMulticastOnLoopback(t *testing.T) {
 func TestBroadcastOnLoopback(t *testing.T) {
 	needLoopback(t, broadcast())
 	dst := broadcast()
-	gossiptest.TestTransport(t, loopback, func(t *testing.T) gossip.Transport { return open(t, dst, loopback) })
+	gossiptest.TestGroup(t, loopback, func(t *testing.T) gossip.Transport { return open(t, dst, loopback) })
 }
 
 func TestSocketsHearOnlyTheirDestination(t *testing.T) {

@@ -14,6 +14,9 @@ const (
 	MaxNodes    = 16384 // nodes known at a time, and as many of those that are gone
 	MaxServices = 65536 // farms of all nodes together
 
+	// MaxUnsealed is how many nodes are listed that one address has announced without a key: it could make up any number.
+	MaxUnsealed = 256
+
 	// Shown is how long a node that fell silent, or left, is still listed.
 	Shown = time.Hour
 
@@ -30,7 +33,7 @@ const (
 // Result is what [Table.Observe] did with a beat.
 type Result uint8
 
-// The results. The last five leave the table as it was.
+// The results. The last six leave the table as it was.
 const (
 	Added     Result = iota // of a node that was not listed
 	Updated                 // of a node that was
@@ -39,13 +42,16 @@ const (
 	Clone                   // of an agent that has our node id, but is not we
 	Full                    // there is no room for it
 	Malformed               // its parts do not fit together
+	Unsealed                // of a node that seals its beats, as was heard a moment ago
 )
 
 // Table is what is known of the other nodes. It has no lock and no clock: one goroutine at a time may use it, and time
 // comes in. Nodes are told apart by their id alone, never by where a beat came from.
 //
 // Of each node only a greater (boot, sequence) is taken than the last. That is remembered for nodes that are no longer
-// listed, too, so that beats of old cannot be played again to raise the dead.
+// listed, too, so that beats of old cannot be played again to raise the dead. Beats that are sealed are compared with those
+// that were, whatever somebody without a key has said in between; and what he says counts for nothing as long as the node
+// itself is heard.
 type Table struct {
 	self        node.ID
 	boot        uint64
@@ -54,7 +60,8 @@ type Table struct {
 	maxServices int
 
 	nodes    map[node.ID]*entry
-	services int // farms of all entries
+	services int                // farms of all entries
+	unsealed map[netip.Addr]int // nodes that were not sealed, by the address that they came from
 	roomMade time.Time
 
 	gone     map[node.ID]mark
@@ -66,34 +73,42 @@ type Table struct {
 func NewTable(self node.ID, boot uint64) *Table {
 	return &Table{
 		self: self, boot: boot, maxNodes: MaxNodes, maxServices: MaxServices,
-		nodes: map[node.ID]*entry{}, gone: map[node.ID]mark{},
+		nodes: map[node.ID]*entry{}, gone: map[node.ID]mark{}, unsealed: map[netip.Addr]int{},
 	}
 }
 
 // entry is a node that is listed.
 type entry struct {
-	node  node.Node // Services are in farms; Labels are never written to, since what was published shares them
+	node  node.Node // Services are in farms; Labels and Keys are never written to, since what was published shares them
 	farms []farm
 	left  bool // said that it leaves; nothing it says later in this boot takes that back
+
+	sealed latest    // that came sealed; zero: none did
+	proved time.Time // when that was
 
 	parts uint8
 	seen  uint64 // a bit for each part of the newest sequence that came
 	round uint64 // counts sequences
 
 	published *node.Node // made when asked for; nil if something changed since
+	wanted    time.Time  // when somebody asked for it by its id
 }
 
 // farm is one of an entry, of which the newest sequence that is whole, or a part of a newer one, told.
 type farm struct {
 	node.Service
 	round uint64
-	place int // in the sequence of that round, by part and then within it
+	place int    // in the sequence of that round, by part and then within it
+	hash  uint64 // node.MemberHash
 }
+
+// latest is which beat of a node was the last.
+type latest struct{ boot, sequence uint64 }
 
 // mark is the last that came from a node that is gone.
 type mark struct {
-	boot, sequence uint64
-	place          int // in goneRing
+	any, sealed latest
+	place       int // in goneRing
 }
 
 // SetBoot changes our own boot.
@@ -115,14 +130,17 @@ func (t *Table) Observe(b *wire.Beat, from netip.Addr, at time.Time) Result {
 	if e == nil {
 		return t.admit(b, from, at)
 	}
-	if later(n, e.node.Boot, e.node.Sequence) {
+	if e.takes(n, at) {
 		if r := t.fits(e, b, true); r != Updated {
 			return r
 		}
 		t.begin(e, b, from, at)
 	} else {
-		again := n.Boot != e.node.Boot || n.Sequence != e.node.Sequence || e.seen&bit(b.Part) != 0
-		if again {
+		another := n.Boot != e.node.Boot || n.Sequence != e.node.Sequence || (n.Key == 0) != (e.node.Key == 0)
+		switch {
+		case another && n.Key == 0 && e.proven(at):
+			return Unsealed
+		case another || e.seen&bit(b.Part) != 0:
 			return Replay
 		}
 		if r := t.fits(e, b, false); r != Updated {
@@ -133,9 +151,25 @@ func (t *Table) Observe(b *wire.Beat, from netip.Addr, at time.Time) Result {
 	return Updated
 }
 
-// later reports whether n was announced after (boot, sequence).
-func later(n *node.Node, boot, sequence uint64) bool {
-	return n.Boot > boot || n.Boot == boot && n.Sequence > sequence
+// before reports whether n was announced after that.
+func (l latest) before(n *node.Node) bool {
+	return n.Boot > l.boot || n.Boot == l.boot && n.Sequence > l.sequence
+}
+
+// takes reports whether n begins a new sequence of the node.
+func (e *entry) takes(n *node.Node, at time.Time) bool {
+	if n.Key != 0 {
+		return e.sealed.before(n)
+	}
+	last := latest{e.node.Boot, e.node.Sequence}
+	return last.before(n) && !e.proven(at)
+}
+
+// provenFor is for how many intervals a node that sealed its beats is not believed to have stopped that.
+const provenFor = 3
+
+func (e *entry) proven(at time.Time) bool {
+	return e.sealed != latest{} && at.Sub(e.proved) <= provenFor*e.node.Interval
 }
 
 func bit(part uint8) uint64 { return 1 << (part - 1) }
@@ -143,16 +177,17 @@ func bit(part uint8) uint64 { return 1 << (part - 1) }
 // admit takes in the first beat of a node that is not listed.
 func (t *Table) admit(b *wire.Beat, from netip.Addr, at time.Time) Result {
 	n := &b.Node
-	if m, ok := t.gone[n.ID]; ok && !later(n, m.boot, m.sequence) {
+	m := t.gone[n.ID]
+	if last := m.last(n.Key != 0); last != (latest{}) && !last.before(n) {
 		return Replay
 	}
 	if len(t.nodes) >= t.maxNodes || t.services+len(n.Services) > t.maxServices {
 		t.makeRoom(at)
 	}
-	if len(t.nodes) >= t.maxNodes {
+	if len(t.nodes) >= t.maxNodes || n.Key == 0 && t.unsealed[from] >= MaxUnsealed {
 		return Full
 	}
-	e := &entry{}
+	e := &entry{sealed: m.sealed}
 	if r := t.fits(e, b, true); r != Updated {
 		return r
 	}
@@ -161,6 +196,14 @@ func (t *Table) admit(b *wire.Beat, from netip.Addr, at time.Time) Result {
 	t.nodes[n.ID] = e
 	delete(t.gone, n.ID)
 	return Added
+}
+
+// last returns which beat of a node that is gone was the last, of those that were sealed or of all.
+func (m *mark) last(sealed bool) latest {
+	if sealed {
+		return m.sealed
+	}
+	return m.any
 }
 
 // fits returns Updated if the farms of the beat can be taken in; first says that it begins a new sequence.
@@ -196,15 +239,20 @@ func (t *Table) fits(e *entry, b *wire.Beat, first bool) Result {
 
 // begin takes the node block of a new sequence.
 func (t *Table) begin(e *entry, b *wire.Beat, from netip.Addr, at time.Time) {
-	if b.Node.Boot != e.node.Boot {
-		// The agent was started anew. What it served before says nothing.
+	if b.Node.Boot != e.node.Boot || (b.Node.Key == 0) != (e.node.Key == 0) {
+		// The agent was started anew, or somebody else spoke in its name. What it served before says nothing.
 		t.services -= len(e.farms)
-		e.farms, e.node.Labels, e.left = e.farms[:0], nil, false
+		e.farms, e.node.Labels, e.node.Keys, e.left = e.farms[:0], nil, nil, false
 	}
-	labels := e.node.Labels
+	t.count(e, -1)
+	labels, keys := e.node.Labels, e.node.Keys
 	e.node = b.Node
-	e.node.Services, e.node.Labels = nil, labels
+	e.node.Services, e.node.Labels, e.node.Keys = nil, labels, keys
 	e.node.Heard, e.node.From = at, from
+	t.count(e, 1)
+	if e.node.Key != 0 {
+		e.sealed, e.proved = latest{e.node.Boot, e.node.Sequence}, at
+	}
 	e.left = e.left || e.node.State == node.Leaving
 	if e.left {
 		e.node.State = node.Leaving
@@ -223,11 +271,15 @@ func (t *Table) merge(e *entry, b *wire.Beat) {
 		f := e.find(s.Farm)
 		if f == nil {
 			f = e.add()
+			f.hash = node.MemberHash(e.node.ID, s.Farm)
 		}
-		*f = farm{Service: *s, round: e.round, place: int(b.Part)<<8 + i}
+		*f = farm{Service: *s, round: e.round, place: int(b.Part)<<8 + i, hash: f.hash}
 	}
 	if b.Part == 1 && !slices.Equal(e.node.Labels, b.Node.Labels) {
 		e.node.Labels = slices.Clone(b.Node.Labels)
+	}
+	if b.Part == 1 && !slices.Equal(e.node.Keys, b.Node.Keys) {
+		e.node.Keys = slices.Clone(b.Node.Keys)
 	}
 	e.seen |= bit(b.Part)
 	if e.seen == bit(e.parts)<<1-1 {
@@ -235,6 +287,18 @@ func (t *Table) merge(e *entry, b *wire.Beat) {
 		slices.SortFunc(e.farms, func(a, b farm) int { return a.place - b.place })
 	}
 	t.services += len(e.farms)
+}
+
+// count keeps the account of who announces how many nodes without a key.
+func (t *Table) count(e *entry, by int) {
+	if e.node.Key != 0 || !e.node.From.IsValid() {
+		return
+	}
+	if n := t.unsealed[e.node.From] + by; n > 0 {
+		t.unsealed[e.node.From] = n
+	} else {
+		delete(t.unsealed, e.node.From)
+	}
 }
 
 func (e *entry) find(name string) *farm {
@@ -304,6 +368,7 @@ func (t *Table) drop(silent func(*entry) bool) (gone []node.ID) {
 			continue
 		}
 		t.services -= len(e.farms)
+		t.count(e, -1)
 		delete(t.nodes, id)
 		t.remember(id, e)
 		gone = append(gone, id)
@@ -323,26 +388,31 @@ func (t *Table) remember(id node.ID, e *entry) {
 		delete(t.gone, old)
 	}
 	t.goneRing[place] = id
-	t.gone[id] = mark{boot: e.node.Boot, sequence: e.node.Sequence, place: place}
+	t.gone[id] = mark{any: latest{e.node.Boot, e.node.Sequence}, sealed: e.sealed, place: place}
 }
 
 // AppendNodes appends all nodes that are listed, in no order. They never change and may be shared; of one that was not
 // heard since, the next call returns the same.
 func (t *Table) AppendNodes(dst []*node.Node) []*node.Node {
 	for _, e := range t.nodes {
-		if e.published == nil {
-			e.published = e.publish()
-		}
-		dst = append(dst, e.published)
+		dst = append(dst, e.shown())
 	}
 	return dst
 }
 
-func (e *entry) publish() *node.Node {
-	n := e.node
-	n.Services = make([]node.Service, len(e.farms))
-	for i := range e.farms {
-		n.Services[i] = e.farms[i].Service
+// shown returns the node as others may have it.
+func (e *entry) shown() *node.Node {
+	if e.published == nil {
+		n := e.node
+		n.Services = e.appendServices(make([]node.Service, 0, len(e.farms)))
+		e.published = &n
 	}
-	return &n
+	return e.published
+}
+
+func (e *entry) appendServices(dst []node.Service) []node.Service {
+	for i := range e.farms {
+		dst = append(dst, e.farms[i].Service)
+	}
+	return dst
 }

@@ -447,7 +447,7 @@ func TestOnlySoManySilentNodesAreShown(t *testing.T) {
 	table.Observe(of(id(7), beat(7, 1)), from, start)
 	burst := start.Add(time.Second)
 	for n := range uint64(3000) {
-		table.Observe(of(id(1000+n), beat(7, 1)), from, burst.Add(time.Duration(n)*time.Microsecond))
+		table.Observe(of(id(1000+n), sealed(beat(7, 1))), from, burst.Add(time.Duration(n)*time.Microsecond))
 	}
 	if table.Expire(burst.Add(roomAfter - 1)); table.Len() != 3001 {
 		t.Errorf("%d nodes, want all: they may be alive", table.Len())
