@@ -57,7 +57,10 @@ func (x *exchange) mayGoOn(last error) bool {
 		return true
 	case membersRefused, membersDisbelieve:
 		return x.body.replayable()
-	case closedEarly, headTimeout, fellSilent, notHTTP:
+	case fellSilent:
+		// Its host is gone, with all that was under way there: that comes over us once, and loads nobody who is slow.
+		return x.mayRepeat()
+	case closedEarly, headTimeout, notHTTP:
 		return x.mayRepeat() && x.countAgain()
 	}
 	return false

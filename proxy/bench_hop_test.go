@@ -15,7 +15,7 @@ import (
 )
 
 // newPlainHop is a plain whose front hands each request to an agent, with a limit, and the agent to its origin.
-func newPlainHop(tb testing.TB) *plain {
+func newPlainHop(tb testing.TB, proof Proof) *plain {
 	answer := []byte("HTTP/1.1 200 OK\r\nDate: Sat, 01 Jan 2000 00:00:00 GMT\r\nServer: nginx\r\nContent-Type: text/html\r\n" +
 		"Content-Length: 1024\r\n\r\n" + strings.Repeat("x", 1024))
 	server := listenLoopback(tb, func(c net.Conn) {
@@ -52,7 +52,7 @@ func newPlainHop(tb testing.TB) *plain {
 		snap := node.NewSnapshot(node.Parts{Taken: now, Self: idOf(name), Nodes: nodes, Live: node.NewLiveSet()})
 		h := New(Config{
 			Self: idOf(name), Snapshot: func() *node.Snapshot { return snap }, LocalAddr: addr(ln).Addr,
-			Accept: netip.MustParsePrefix("127.0.0.0/8").Contains, Done: func(*Outcome) {},
+			Accept: netip.MustParsePrefix("127.0.0.0/8").Contains, Done: func(*Outcome) {}, Proof: proof,
 		}, s)
 		srv := h.NewServer(ServerConfig{})
 		var wg sync.WaitGroup
@@ -77,8 +77,15 @@ func listenAt(tb testing.TB, addr string) net.Listener {
 
 // On the path of a plain request over a hop, neither the front nor the agent allocates, although they tell one another
 // how busy they are.
-func TestHopAllocatesNothing(t *testing.T) {
-	p := newPlainHop(t)
+func TestHopAllocatesNothing(t *testing.T) { testHopAllocatesNothing(t, nil) }
+
+// Nor do they if they sign what they say, as far as that is in our hands.
+func TestSignedHopAllocatesNothing(t *testing.T) {
+	testHopAllocatesNothing(t, newKeyed("secret", enforce))
+}
+
+func testHopAllocatesNothing(t *testing.T, proof Proof) {
+	p := newPlainHop(t, proof)
 	info, _ := debug.ReadBuildInfo() // with -race a sync.Pool forgets things at random
 	race := slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 	if n := testing.AllocsPerRun(1000, func() { p.get(t) }); n != 0 && !race {
@@ -86,8 +93,12 @@ func TestHopAllocatesNothing(t *testing.T) {
 	}
 }
 
-func BenchmarkPlainGETOverHop(b *testing.B) {
-	p := newPlainHop(b)
+func BenchmarkPlainGETOverHop(b *testing.B) { benchmarkHop(b, nil) }
+
+func BenchmarkPlainGETOverSignedHop(b *testing.B) { benchmarkHop(b, newKeyed("secret", enforce)) }
+
+func benchmarkHop(b *testing.B, proof Proof) {
+	p := newPlainHop(b, proof)
 	b.ReportAllocs()
 	for b.Loop() {
 		p.get(b)

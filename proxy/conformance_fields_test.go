@@ -131,7 +131,7 @@ var fieldRows = []row{
 const forbiddenTrailers = "Content-Length: 5↵Transfer-Encoding: chunked↵Host: evil↵Connection: x↵TE: gzip↵Trailer: a↵Upgrade: h2c↵" +
 	"Authorization: x↵Cookie: a=b↵Cache-Control: no-store↵Expect: 100-continue↵Max-Forwards: 1↵Pragma: x↵Range: bytes=0-1↵" +
 	"If-Match: x↵Content-Type: text/evil↵Content-Encoding: gzip↵Content-Range: bytes 0-1/2↵Via: 1.1 x↵Forwarded: for=1.2.3.4↵" +
-	"X-Forwarded-For: 1.2.3.4↵X_Forwarded_For: 1.2.3.4↵Backhand-Load: 1↵backhand_hop: v1↵Keep-Alive: 5↵Proxy-Authorization: x↵"
+	"X-Forwarded-For: 1.2.3.4↵X_Forwarded_For: 1.2.3.4↵Backhand-Load: 1↵Backhand-Proof: v1↵backhand_hop: v1↵Keep-Alive: 5↵Proxy-Authorization: x↵"
 
 // onlyTrailer wants no trailer but that one.
 func onlyTrailer(name string) check {
@@ -194,15 +194,15 @@ var connectionFieldRows = []row{
 		distrusts("HTTP/1.1 200 OK↵Connection: content-length↵Content-Length: 5↵↵hello"),
 	}},
 	{"9110-7.6.1 fields between agents are removed from requests, in all spellings", steps{
-		forwards("GET / HTTP/1.1↵Host: a↵Backhand-Load: 1↵Backhand-Limit: 1↵Backhand-Refused: hop↵BACKHAND-NEW: 1↵backhand_limit: 1↵Backhand_Hop: v1↵↵",
+		forwards("GET / HTTP/1.1↵Host: a↵Backhand-Load: 1↵Backhand-Limit: 1↵Backhand-Refused: hop↵Backhand-Proof: v1↵BACKHAND-NEW: 1↵backhand_limit: 1↵Backhand_Hop: v1↵↵",
 			"GET / HTTP/1.1"),
 	}},
 	{"9110-7.6.1 fields between agents are removed from responses, in all spellings", steps{
-		returns("HTTP/1.1 200 OK↵Backhand-Load: 1↵Backhand-Refused: busy↵BACKHAND-NEW: 1↵backhand_load: 1↵Content-Length: 0↵↵",
+		returns("HTTP/1.1 200 OK↵Backhand-Load: 1↵Backhand-Refused: busy↵Backhand-Proof: v1↵BACKHAND-NEW: 1↵backhand_load: 1↵Content-Length: 0↵↵",
 			200),
 	}},
 	{"9110-7.6.1 fields between agents are removed from interim responses", steps{
-		asks, answers("HTTP/1.1 103 Early Hints↵Backhand-Load: 1↵Link: </x>↵↵" + ok), reads(103, has("Link: </x>")), reads(200),
+		asks, answers("HTTP/1.1 103 Early Hints↵Backhand-Load: 1↵Backhand-Proof: v1↵Link: </x>↵↵" + ok), reads(103, has("Link: </x>")), reads(200),
 		stays,
 	}},
 	{"9110-7.6.1 fields that Connection names are removed from interim responses", steps{

@@ -12,6 +12,7 @@
 //	exchange.go   what is answered here, what is refused, what is handed on
 //	path.go       the path as it came, and as it reads once it is normalised
 //	hop.go        the field by which one agent hands a request to another, and when it is believed
+//	proof.go      with keys, agents sign what they say to one another
 //	route.go      host, path and file pattern, mapped to farm and chain
 //	body.go       the request's body: kept if it is short, else sent by a pump (pump.go)
 //	choose.go     candidates, chain, when_empty: who gets the request
@@ -29,8 +30,8 @@
 //
 // What is said to whom is in head.go, forwarded.go and rfc7239.go (X-Forwarded-*, Forwarded), via.go and fields.go; the
 // sentences that clients read are one table in errors.go. The whole is put together in proxy.go, and what a reload
-// replaces of it is a Site (site.go) with its Origins (origin.go); drain.go counts the requests under way, doubts.go the
-// nodes that do not believe us, and explain.go asks where a request would go.
+// replaces of it is a Site (site.go) with its Origins (origin.go); drain.go counts the requests under way, doubts.go
+// remembers the nodes that do not believe us or that we do not believe, and explain.go asks where a request would go.
 //
 // # Decisions where the design is silent
 //
@@ -85,6 +86,16 @@
 //     refused, or since the chain left nobody, 503 with Retry-After.
 //   - A sender of hops is believed for a minute (or six of its intervals) after its last beat: beats may be lost where
 //     TCP is well, and a front that is leaving still hands on what it has accepted.
+//   - With keys, a hop and its limit count only together with the proof that the node has sent them, for that method and
+//     target; how old a proof may be is the business of who checks it (ten beats). A hop that is not proved gets 421 as any
+//     that is not believed does, and is counted by a reason of its own (proof). The host, the other fields and the body
+//     are not in the proof: it says who hands the request on. TLS between agents keeps the rest from being changed.
+//   - With keys, an agent's load and its refusal count only if they are proved to come from the node that was asked, in
+//     answer to that request. Else the response is one like any other, whatever its status, and the outcome says so
+//     (Unproved).
+//   - That a hop is not believed (421) is signed by an agent with keys, though it does not know whom it tells: the front
+//     would else take the refusal for an answer, and show it to the client, where another member can take the request.
+//   - A field that agents send once, and that is there twice, is never proved.
 //   - From a proxy in trusted_proxies that sends both X-Forwarded-For and Forwarded, which name different clients, the
 //     former is believed and the latter made anew: an origin must see one client address, whichever field it reads.
 //   - X-Real-IP, Client-IP and True-Client-IP are treated like X-Forwarded-For: of a client they are removed, of a proxy

@@ -8,20 +8,20 @@ import (
 	"backhand/gossip/node"
 )
 
-// maxDoubts is of how many nodes is remembered that they do not believe us.
+// maxDoubts is of how many nodes is remembered that there are doubts.
 const maxDoubts = 64
 
-// doubts remembers which nodes do not believe our hops, and since when.
+// doubts remembers between which nodes and us there is no trust, in one direction, and since when.
 type doubts struct {
 	n      atomic.Int32 // as len(since), to be read without the lock
 	mu     sync.Mutex
-	since  map[node.ID]time.Time // the first time since the node last took a request
+	since  map[node.ID]time.Time // the first time since all was well
 	warned time.Time
 }
 
-// add notes a request that was not believed. It reports whether to warn of it: if the node has taken none for more than
-// two of its intervals, and no warning was given for a minute. A node that has just started hears of us only by our next
-// beat, and two may be lost.
+// add notes a message that was not believed. It reports whether to warn of it: if none was for more than two of the node's
+// intervals, and no warning was given for a minute. A node that has just started hears of us only by our next beat, and we
+// of it by its own, and two may be lost.
 func (d *doubts) add(n *node.Node, now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -47,7 +47,7 @@ func (d *doubts) add(n *node.Node, now time.Time) bool {
 	return true
 }
 
-// clear notes that a node took a request of ours.
+// clear notes that a message was believed.
 func (d *doubts) clear(id node.ID) {
 	if d.n.Load() == 0 {
 		return
@@ -65,7 +65,19 @@ func (h *Handler) disbelieved(m *node.Member) {
 		return
 	}
 	h.cfg.Log.Warn(
-		"a node does not believe that we are a node of its cluster: see gossip.accept there, and node.address here",
+		"a node does not believe that we are a node of its cluster: see gossip.accept there, node.address here, and "+
+			"gossip.keys on both",
 		"node", m.Name, "address", m.HostPort(),
+	)
+}
+
+// didNotProve logs that a node does not prove what it says of its load, if it goes on like that.
+func (h *Handler) didNotProve(m *node.Member, err error) {
+	if !h.unproved.add(m.Node, h.cfg.Now()) {
+		return
+	}
+	h.cfg.Log.Warn(
+		"what a node says of its load is not believed: see gossip.keys on both",
+		"node", m.Name, "address", m.HostPort(), "err", err,
 	)
 }

@@ -29,6 +29,7 @@ const (
 	badReadings
 	loop
 	hopNotBelieved
+	hopUnproved
 	noRoute
 	nobodyLeft
 	originRefuses
@@ -79,6 +80,8 @@ var answers = [reasons]struct {
 	loop: {"loop", http.StatusLoopDetected, "The request has been here before: it goes round in a circle."},
 	hopNotBelieved: {"hop", http.StatusMisdirectedRequest, "The request claims to come from a node of " +
 		"this cluster, and is not believed."},
+	hopUnproved: {"proof", http.StatusMisdirectedRequest, "The request claims to come from a node of " +
+		"this cluster, and does not prove it."},
 	badBody:     {"body", http.StatusBadRequest, "The request's body could not be read."},
 	bodyTooLong: {"body_size", http.StatusRequestEntityTooLarge, "The request's body is longer than is allowed here."},
 	clientSlow:  {"slow", http.StatusRequestTimeout, "The request's body did not arrive in time."},
@@ -187,7 +190,7 @@ func (x *exchange) answer(err error) {
 		addField(res, "X-Content-Type-Options", "nosniff")
 		addField(res, "Cache-Control", "no-store")
 	}
-	x.tellLoad()
+	x.tellAgent(x.refusedAs())
 	x.status = a.status
 	sent := x.f.respond(res, nil)
 	if sent == nil && text != "" && x.req.MethodID != h1.MethodHead {
@@ -205,6 +208,8 @@ func (x *exchange) answer(err error) {
 // refusedAs returns how the request is sent back to the agent that handed it on, or "" if it is not.
 func (x *exchange) refusedAs() string {
 	switch {
+	case x.reason == hopNotBelieved, x.reason == hopUnproved:
+		return refusedHop
 	case x.hop == nil:
 		return ""
 	case x.reason == originRefuses:
@@ -219,8 +224,8 @@ func (x *exchange) refusedAs() string {
 func (x *exchange) answerFields() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		switch x.reason {
-		case hopNotBelieved:
-			yield(fieldRefused, refusedHop)
+		case hopNotBelieved, hopUnproved:
+			yield(fieldRefused, x.refusedAs())
 		case originRefuses, tooBusy, noResources:
 			why := x.refusedAs()
 			_ = (why == "" || yield(fieldRefused, why)) && yield("Retry-After", "1")

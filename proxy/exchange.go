@@ -16,7 +16,9 @@ type exchange struct {
 	res h1.Response // the head of the response
 	ho  handover    // the present one
 
-	load []byte // what tellLoad has written
+	load   []byte // what tellLoad has written
+	proof  []byte // what tellAgent has written
+	target []byte // see targetBetween
 
 	perRequest
 }
@@ -54,6 +56,8 @@ type perRequest struct {
 	limited  bool           // some member got a limit
 	bounces  []*node.Member // of tried, those that refused for their limit
 	insists  bool           // no member gets a limit any more
+
+	claimed Claim // that is being signed, or checked
 
 	resOptions []byte // what the response's Connection field says, if trailers may come
 
@@ -203,6 +207,9 @@ func (x *exchange) admitHop() error {
 	}
 	if err != nil {
 		return because(hopNotBelieved, err)
+	}
+	if err := x.checkHop(); err != nil {
+		return becausef(hopUnproved, "hop from %v in the name of %s: %w", x.a.socket, x.hopSeen.Sender.Short(), err)
 	}
 	x.hop = &x.hopSeen
 	if o := x.site.origin(x.hop.Farm); o != nil {

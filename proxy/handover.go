@@ -38,6 +38,7 @@ type attempt struct {
 	cookie   string  // that leads the client back to the member; "": none
 	waiting  bool    // for the head
 	unserved bool    // the request never reached the member
+	believed bool    // what the response says of load and refusal counts, see checkSaid
 }
 
 func (x *exchange) newHandover(d *decision) *handover {
@@ -95,10 +96,11 @@ func (x *exchange) handOver(d *decision) error {
 		}
 		return err
 	}
+	ho.checkSaid()
 	if r := ho.refusal(); r != proxied {
 		return ho.sentBack(r)
 	}
-	if ho.toAgent {
+	if ho.believed {
 		x.h.doubts.clear(ho.member.Node.ID)
 	}
 	ho.answered = x.tick()
@@ -403,6 +405,8 @@ func (ho *handover) fail(r reason) {
 		}
 	case notConnected, connectTimeout:
 		ho.unserved = true
+	case fellSilent:
+		ho.live.ConnectFailed(ho.x.now) // the connections that there are lead nowhere, either
 	}
 	ho.end(result)
 }

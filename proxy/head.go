@@ -48,8 +48,11 @@ func (x *exchange) appendHead(b []byte, ho *handover) []byte {
 // appendHop tells the agent that the request was balanced already.
 func (x *exchange) appendHop(b []byte, ho *handover) []byte {
 	b = append(b, fieldHop+": "...)
+	from := len(b)
 	b = hop{Sender: x.h.cfg.Self, Farm: ho.member.Farm, Client: x.client.Client, Proto: x.client.Proto}.append(b)
-	return ho.appendLimit(append(b, "\r\n"...))
+	said := b[from:]
+	b, limit := ho.appendLimit(append(b, "\r\n"...))
+	return x.appendHopProof(b, said, limit)
 }
 
 // appendConnection appends what is said about the connection and the body, and ends the head.

@@ -115,8 +115,10 @@ type lab struct {
 	nodes   []*node.Node
 	phys    []node.Physical
 	mu      sync.Mutex
-	done    []*Outcome
+	done    []*Outcome          // of the front
+	last    map[string]*Outcome // the last one of each agent, by name
 	handler map[string]*Handler // by name
+	proofs  map[string]Proof    // by name of the agent; those that are not in it have no keys
 }
 
 // inLab runs a test in a bubble with time and network of its own.
@@ -124,7 +126,7 @@ func inLab(t *testing.T, f func(t *testing.T, l *lab)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		t.Cleanup(func() { time.Sleep(time.Second) }) // net/http waits half a second where it closes before all was read
-		f(t, &lab{t: t, net: newMemNet(), reg: testRegistry(), live: node.NewLiveSet(), handler: map[string]*Handler{}})
+		f(t, &lab{t: t, net: newMemNet(), reg: testRegistry(), live: node.NewLiveSet(), handler: map[string]*Handler{}, last: map[string]*Outcome{}})
 	})
 }
 
@@ -297,12 +299,14 @@ func (l *lab) agent(name, addr string, s *Site) *Handler {
 		Accept:    netip.MustParsePrefix("10.0.0.0/24").Contains,
 		LocalAddr: netip.MustParseAddrPort(addr).Addr,
 		Dial:      l.net.dial,
+		Proof:     l.proofs[name],
 		Seed:      func() uint64 { return 1 },
 		Done: func(o *Outcome) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.last[name] = o.Clone()
 			if name == "front" {
-				l.mu.Lock()
-				defer l.mu.Unlock()
-				l.done = append(l.done, o.Clone())
+				l.done = append(l.done, l.last[name])
 			}
 		},
 	}, s)

@@ -98,12 +98,14 @@ func (h *Handler) believe(hp hop, from netip.Addr, now time.Time) error {
 	if h.cfg.Accept == nil || !h.cfg.Accept(from) {
 		return fmt.Errorf("hop from %v, which is not accepted", from)
 	}
-	n := h.cfg.Snapshot().Node(hp.Sender)
+	n := h.cfg.Node(hp.Sender)
 	switch {
 	case hp.Sender == h.cfg.Self:
 		return fmt.Errorf("hop from %v in our own name", from)
 	case n == nil:
 		return fmt.Errorf("hop from %v in the name of %s, a node that we do not know", from, hp.Sender.Short())
+	case n.Untrusted:
+		return fmt.Errorf("hop from %v in the name of %s, for whom nobody vouches", from, hp.Sender.Short())
 	case from != plainAddr(n.Addr.Addr()) && from != plainAddr(n.From):
 		return fmt.Errorf("hop from %v in the name of %s, which has another address", from, hp.Sender.Short())
 	case n.Age(now) > max(believedFor, 6*n.Interval):

@@ -74,10 +74,12 @@ func TestBelieve(t *testing.T) {
 	}
 	silent := n("slow", "10.0.0.6:80", "10.0.0.6", 100*time.Second)
 	silent.Interval = 20 * time.Second
+	apache := n("apache", "10.0.0.7:80", "10.0.0.7", 0)
+	apache.Untrusted = true
 	snap := node.NewSnapshot(node.Parts{Taken: now, Self: idOf("me"), Live: node.NewLiveSet(), Nodes: []*node.Node{
 		n("me", "10.0.0.1:80", "10.0.0.1", 0), n("front", "10.0.0.2:80", "10.0.0.3", time.Second),
 		n("far", "172.16.0.1:80", "172.16.0.1", 0), n("old", "10.0.0.5:80", "10.0.0.5", 61*time.Second), silent,
-		n("six", "[2001:db8::1]:80", "2001:db8::1", 0),
+		n("six", "[2001:db8::1]:80", "2001:db8::1", 0), apache,
 	}})
 	h := New(Config{
 		Self: idOf("me"), Snapshot: func() *node.Snapshot { return snap },
@@ -93,6 +95,7 @@ func TestBelieve(t *testing.T) {
 		{"another node's address", "front", "10.0.0.5", "another address"},
 		{"an address that is not accepted", "far", "172.16.0.1", "not accepted"},
 		{"a node that nobody knows", "ghost", "10.0.0.2", "do not know"},
+		{"a host that only sends heartbeats", "apache", "10.0.0.7", "nobody vouches"},
 		{"ourselves", "me", "10.0.0.1", "our own name"},
 		{"silent for more than a minute", "old", "10.0.0.5", "silent"},
 		{"silent for less than six long intervals", "slow", "10.0.0.6", ""},

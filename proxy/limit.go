@@ -29,13 +29,16 @@ func (ho *handover) giveLimit(d *decision) {
 	ho.limit = d.limit * x.h.brake.factor(x.now)
 }
 
-// appendLimit tells the agent.
-func (ho *handover) appendLimit(b []byte) []byte {
+// appendLimit tells the agent. It returns the field's value, too; nil if there is none.
+func (ho *handover) appendLimit(b []byte) (head, value []byte) {
 	if ho.limit <= 0 {
-		return b
+		return b, nil
 	}
 	b = append(b, fieldLimit+": "...)
-	return append(appendNumber(b, ho.limit), "\r\n"...)
+	from := len(b)
+	b = appendNumber(b, ho.limit)
+	value = b[from:]
+	return append(b, "\r\n"...), value
 }
 
 // bounced notes that the member was too busy for the limit.

@@ -57,6 +57,7 @@ func (a *threeAgents) origin(name string) http.HandlerFunc {
 		a.mu.Unlock()
 		w.Header().Set("Backhand-Load", "n=77 c=77 mu=77")
 		w.Header().Set("Backhand-Limit", "77")
+		w.Header().Set("Backhand-Proof", "v1 77")
 		w.Header().Set(http.TrailerPrefix+"Backhand-Load", "n=77 c=77 mu=77")
 		fmt.Fprintf(w, "%s %d", name, n)
 		for f := range r.Header {

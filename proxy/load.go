@@ -85,6 +85,7 @@ var loadName = []byte(fieldLoad)
 // tellLoad adds to a response that goes back over a hop how busy our origin is now. The request counts itself, as long as
 // its last byte was not passed on.
 func (x *exchange) tellLoad() {
+	x.load = x.load[:0]
 	if x.hop == nil {
 		return
 	}
@@ -92,7 +93,7 @@ func (x *exchange) tellLoad() {
 	if o == nil {
 		return
 	}
-	x.load = appendLoad(x.load[:0], x.ownLoad(o))
+	x.load = appendLoad(x.load, x.ownLoad(o))
 	x.res.Fields = append(x.res.Fields, h1.Field{Name: loadName, Value: x.load}) // without ID, as all that we add ourselves
 }
 
@@ -108,7 +109,7 @@ func (x *exchange) ownLoad(o *Origin) node.Load {
 // heardLoad returns what an agent says of its load with its response. What is malformed says nothing.
 func (ho *handover) heardLoad() (l node.Load, ok bool) {
 	res := &ho.x.res
-	if !ho.toAgent || !res.Has(h1.BackhandLoad) {
+	if !ho.believed || !res.Has(h1.BackhandLoad) {
 		return node.Load{}, false
 	}
 	line, one := only(&res.Section, h1.BackhandLoad)

@@ -38,6 +38,7 @@ type Outcome struct {
 	Bytes    int64 // of the response's body that were passed on; of an upgraded connection, those to the client
 	Attempts int   // members that were asked, those that refused not counted
 	Refusals int   // members that refused
+	Unproved int   // responses of members of which the load, or the refusal, was not believed, since it was not proved
 
 	// Err is why the request did not go well; nil if it did. A status of 500 or more that a member gave is no such
 	// error.

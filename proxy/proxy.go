@@ -20,9 +20,16 @@ type Config struct {
 	Self     node.ID
 	Snapshot func() *node.Snapshot // the cluster as it is known now; never nil, nor what it returns
 
+	// Node returns the node with that id, also where the snapshot does not list all; nil if it is not known. A nil Node asks
+	// the snapshot.
+	Node func(node.ID) *node.Node
+
 	// Accept says from which addresses a hop may be believed. It must also come from the address of the node in whose
 	// name it speaks. nil: from none.
 	Accept func(netip.Addr) bool
+	// Proof signs what we say to other agents in fields, and checks what they say: hops, limits, loads, refusals. nil: there
+	// are no keys, and the addresses are all that is gone by.
+	Proof Proof
 	// LocalAddr returns the address from which other agents are dialled, so that they believe us. Invalid: any. It may
 	// change with the site. nil: any.
 	LocalAddr func() netip.Addr
@@ -78,7 +85,8 @@ type Handler struct {
 	members   *pools
 	inFlight  inFlight
 	again     atomic.Int64 // requests under way that were handed over again after a failure
-	doubts    doubts
+	doubts    doubts       // nodes that do not believe us
+	unproved  doubts       // nodes that do not prove what they say
 	brake     brake
 	date      date
 	pseudonym string // in Via fields
@@ -102,6 +110,9 @@ func New(cfg Config, s *Site) *Handler {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{cfg: cfg, pseudonym: pseudonym(cfg.Self)}
+	if cfg.Node == nil {
+		h.cfg.Node = func(id node.ID) *node.Node { return h.cfg.Snapshot().Node(id) }
+	}
 	h.brake.since = cfg.Now()
 	h.inFlight.zero = make(chan struct{}, 1)
 	h.scratches.New = newScratch

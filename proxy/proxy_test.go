@@ -30,7 +30,7 @@ func TestTwoAgents(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		_, member := twoAgents(l)
 		got := l.send("POST /a%7eb?x=1;y=2 HTTP/1.1\nHost: www.example.com:8080\nTransfer-Encoding: chunked\nTrailer: X-Sum\n" +
-			"Backhand-Load: 9\nbackhand_hop: v1\nTE: trailers, gzip\nConnection: TE\n\n" +
+			"Backhand-Load: 9\nbackhand_hop: v1\nBackhand-Proof: x\nTE: trailers, gzip\nConnection: TE\n\n" +
 			"5\nhello\n0\nX-Sum: 42\nX-More: 43\nBackhand-Sum: 1\n\n")
 		if got.StatusCode != 200 {
 			t.Fatalf("%d: %s", got.StatusCode, got.body)
@@ -60,7 +60,7 @@ func TestTwoAgents(t *testing.T) {
 			t.Errorf("the origin sees another request line or body:\n%s", got.body)
 		}
 		if strings.Contains(strings.ToLower(got.body), "backhand-load") || strings.Contains(strings.ToLower(got.body), "backhand_hop") ||
-			strings.Contains(got.body, "Backhand-Hop") || strings.Contains(got.body, "Backhand-Sum") {
+			strings.Contains(got.body, "Backhand-Hop") || strings.Contains(got.body, "Backhand-Proof") || strings.Contains(got.body, "Backhand-Sum") {
 			t.Errorf("the origin sees fields of agents:\n%s", got.body)
 		}
 		want := &Outcome{
@@ -146,8 +146,10 @@ func TestHeads(t *testing.T) {
 			},
 			{
 				"our own fields", clientAddr,
-				[]string{"Backhand-Load: 1", "Backhand-Limit: 2", "BACKHAND_Refused: x", "Backhanded: 3"},
-				map[string][]string{"Backhand-Load": nil, "Backhand-Limit": nil, "Backhand_refused": nil, "Backhanded": {"3"}},
+				[]string{"Backhand-Load: 1", "Backhand-Limit: 2", "Backhand-Proof: 4", "BACKHAND_Refused: x", "Backhanded: 3"},
+				map[string][]string{
+					"Backhand-Load": nil, "Backhand-Limit": nil, "Backhand-Proof": nil, "Backhand_refused": nil, "Backhanded": {"3"},
+				},
 			},
 			{
 				"Via is added to", clientAddr,
@@ -355,6 +357,7 @@ func TestWhomItIsSentTo(t *testing.T) {
 		for _, addr := range []string{"10.0.0.5:80", "127.0.0.1:8088", "127.0.0.1:8080"} {
 			l.serve(addr, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Backhand-Load", "n=1 c=1 mu=1")
+				w.Header().Set("Backhand-Proof", "v1")
 				w.Header().Set("Backhand-Refused", "origin")
 				w.Header().Set("Trailer", "Backhand-Sum, X-Sum")
 				w.WriteHeader(503) // none of them is an agent: no refusal

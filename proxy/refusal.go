@@ -10,7 +10,7 @@ import (
 // refusal returns as what an agent sent the request back; proxied if it did not.
 func (ho *handover) refusal() reason {
 	res := &ho.x.res
-	if !ho.toAgent || !res.Has(h1.BackhandRefused) {
+	if !ho.believed || !res.Has(h1.BackhandRefused) {
 		return proxied
 	}
 	v, one := only(&res.Section, h1.BackhandRefused)

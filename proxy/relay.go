@@ -32,7 +32,7 @@ func (x *exchange) relay() {
 	if x.res.Reason == nil {
 		x.res.Reason = noReason
 	}
-	x.tellLoad()
+	x.tellAgent("")
 	x.addCookie()
 	err := x.f.respond(&x.res, x.via())
 	if err == nil {

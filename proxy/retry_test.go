@@ -308,6 +308,31 @@ func TestSilentNodeIsGivenUp(t *testing.T) {
 	}
 }
 
+// All that was under way at a node whose host is gone goes on elsewhere, be it more than a fifth: and it is put last.
+func TestAllThatASilentNodeHadGoesOn(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		const nodeAddr = "10.0.0.2:80"
+		l.addNode("n", nodeAddr, "web")
+		l.addPhysical("web", "q", "http://127.0.0.1:8081")
+		l.rawMember(nodeAddr, swallows)
+		l.rawMember("127.0.0.1:8081", says(200, "q"))
+		l.agent("front", frontAddr, l.toWeb("order n q"))
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				if got := l.get("/"); got.StatusCode != 200 || got.body != "q" {
+					t.Errorf("%d %q, want q's answer", got.StatusCode, got.body)
+				}
+			})
+		}
+		wg.Wait()
+		synctest.Wait() // all connections are idle
+		if n := l.liveOf("web", "n"); n.Failed() != 20 || !n.Unreachable(time.Now()) {
+			t.Errorf("it failed %d, want 20; it is put last: %v", n.Failed(), n.Unreachable(time.Now()))
+		}
+	})
+}
+
 // The total time-out holds in every phase, and is nobody's fault.
 func TestTotalTimeOut(t *testing.T) {
 	const total = 10 * time.Second

@@ -24,7 +24,7 @@ func originOf(_ int, c net.Conn, r *bufio.Reader) {
 			return
 		}
 		_, _ = io.Copy(io.Discard, req.Body)
-		const lies = "Backhand-Load: n=77 c=77 mu=77\r\nbackhand_load: 77\r\nBackhand-Limit: 77\r\n"
+		const lies = "Backhand-Load: n=77 c=77 mu=77\r\nbackhand_load: 77\r\nBackhand-Limit: 77\r\nBackhand-Proof: v1 77\r\n"
 		switch req.URL.Path {
 		case "/hangup":
 			return
@@ -46,7 +46,14 @@ func originOf(_ int, c net.Conn, r *bufio.Reader) {
 }
 
 // With each response an agent says how busy it is, and the front believes it; nobody else learns of it.
-func TestLoadIsHeard(t *testing.T) {
+func TestLoadIsHeard(t *testing.T) { testLoadIsHeard(t, nil) }
+
+func TestLoadIsHeardWithKeys(t *testing.T) {
+	key := newKeyed("secret", enforce)
+	testLoadIsHeard(t, map[string]Proof{"front": key, "www1": key})
+}
+
+func testLoadIsHeard(t *testing.T, proofs map[string]Proof) {
 	const upgrade = "Connection: upgrade\nUpgrade: websocket"
 	for _, tc := range []struct {
 		what, request string
@@ -65,6 +72,7 @@ func TestLoadIsHeard(t *testing.T) {
 		{"a refusal, which is in neither", request("GET", "/"), false, 503, 0, 0},
 	} {
 		inLab(t, func(t *testing.T, l *lab) {
+			l.proofs = proofs
 			_, member := twoAgents(l)
 			l.rawMember("127.0.0.1:8081", originOf)
 			own := origin("web", "127.0.0.1:8081")

@@ -166,7 +166,7 @@ func (x *exchange) lookForSilence(now time.Time) error {
 		x.lookAt = now.Add(watchAfter)
 	}
 	if m := x.ho.member; x.ho.toAgent && x.ho.waiting {
-		n := x.h.cfg.Snapshot().Node(m.Node.ID)
+		n := x.h.cfg.Node(m.Node.ID)
 		if n == nil || n.Age(now) > 3*n.Interval {
 			return because(fellSilent, nil)
 		}

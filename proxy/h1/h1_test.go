@@ -158,7 +158,7 @@ func TestIDs(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]ID{
-		"Backhand-Something": BackhandOther, "BACKHAND_hop": BackhandOther, "backhand-": BackhandOther,
+		"Backhand-Something": BackhandOther, "Backhand_Proof": BackhandOther, "BACKHAND_hop": BackhandOther, "backhand-": BackhandOther,
 		"X-Forwarded-Port": XForwardedOther, "x_forwarded_for": XForwardedOther, "X-Forwarded_Host": XForwardedOther,
 		"Backhand": Unknown, "X-Forwarded": Unknown, "Hos": Unknown, "Hosts": Unknown, "Most": Unknown, "Content_Length": Unknown,
 		"X": Unknown, "": Unknown,
@@ -187,6 +187,7 @@ func TestClasses(t *testing.T) {
 		"Grpc-Status":       {InTrailers: true},
 		"Server":            {InTrailers: true},
 		"Backhand-Load":     {Ours: true},
+		"Backhand-Proof":    {Ours: true},
 		"backhand_x":        {Ours: true},
 		"Forwarded":         {Forwarder: true},
 		"X-Forwarded-For":   {Forwarder: true},

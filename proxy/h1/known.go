@@ -26,6 +26,7 @@ const (
 	BackhandLoad
 	BackhandLimit
 	BackhandRefused
+	BackhandProof
 	BackhandOther // any other name that begins with Backhand-, or with an underscore for a hyphen
 
 	Forwarded
@@ -106,6 +107,7 @@ var known = [ids]struct {
 	BackhandLoad:    {"Backhand-Load", ours | headOnly},
 	BackhandLimit:   {"Backhand-Limit", ours | headOnly},
 	BackhandRefused: {"Backhand-Refused", ours | headOnly},
+	BackhandProof:   {"Backhand-Proof", ours | headOnly},
 	BackhandOther:   {"", ours | headOnly},
 
 	Forwarded:       {"Forwarded", forwarder | headOnly},
