@@ -44,6 +44,31 @@ func addrPort(s string) (netip.Addr, uint16, error) {
 	return a.Unmap(), n, nil
 }
 
+// hostPort reads "host:port", where the host may be a template that gives one address; if it is empty, it is the zero Addr.
+// What is wrong is noted.
+func (p *parser) hostPort(key string, line int, text string) (a netip.Addr, port uint16, ok bool) {
+	if !isTemplate(text) {
+		a, port, err := addrPort(text)
+		if err != nil {
+			p.wrong(line, "%s: %v", key, err)
+		}
+		return a, port, err == nil
+	}
+	tmpl, digits, err := splitTemplate(text)
+	if err == nil {
+		port, err = portOf(digits)
+	}
+	if err != nil {
+		p.wrong(line, "%s: %v", key, err)
+		return netip.Addr{}, 0, false
+	}
+	a, ok = p.evaluateOne(key, line, tmpl)
+	return a, port, ok
+}
+
+// isLinkLocal reports whether an address of IPv6 means nothing to whoever does not know the interface.
+func isLinkLocal(a netip.Addr) bool { return a.Is6() && a.IsLinkLocalUnicast() }
+
 // prefix reads a CIDR, or an address, which stands for itself alone.
 func prefix(s string) (netip.Prefix, error) {
 	if x, err := netip.ParsePrefix(s); err == nil {

@@ -4,31 +4,38 @@ import (
 	"slices"
 )
 
-// sends reports whether beats are sent, be the destinations right or not.
-func (p *parser) sends() bool { return p.gossip.has("send") && !p.gossip.empty("send") }
+// sends reports whether beats are sent, be it said right or not.
+func (p *parser) sends() bool { return p.sendsBy() != "" }
+
+// sendsBy returns the first key of gossip that says where beats go, or "".
+func (p *parser) sendsBy() string {
+	for _, key := range []string{"send", "peers", "memberlist"} {
+		if p.gossip.has(key) && !p.gossip.empty(key) {
+			return key
+		}
+	}
+	return ""
+}
 
 // checkNode notes what is not said about this node and must be.
 func (p *parser) checkNode() {
 	const address = `write [node] address = "10.58.4.1:80", where peers reach this host`
 	const accept = `write accept = ["10.58.4.0/24"], the network of the other hosts`
-	send := p.gossip.lineOf("send")
+	by := p.sendsBy()
+	line := p.gossip.lineOf(by)
 	switch {
-	case !p.sends():
+	case by == "":
 	case !p.gossip.has("accept"):
-		p.wrong(send, "gossip.send without gossip.accept: nobody would be heard: %s", accept)
+		p.wrong(line, "gossip.%s without gossip.accept: nobody would be heard: %s", by, accept)
 	case p.gossip.empty("accept"):
 		p.wrong(p.gossip.lineOf("accept"), "gossip.accept is empty: nobody would be heard: %s", accept)
 	}
 	switch {
 	case p.node.has("address"):
-	case p.sends():
-		p.wrong(send, "gossip.send without node.address: %s", address)
+	case by != "":
+		p.wrong(line, "gossip.%s without node.address: %s", by, address)
 	case len(p.serve) > 0:
 		p.wrong(p.serve[0].line(), "serve without node.address: %s", address)
-	}
-	if a := p.cfg.Node.Address; p.sends() && a.IsValid() && !a.Addr().Is4() && !p.gossip.has("source") {
-		p.wrong(send, "gossip.send is IPv4 and node.address is not: write source = an IPv4 address of this host, one of %s",
-			pairs(p.env.Interfaces))
 	}
 }
 
@@ -43,8 +50,8 @@ func (p *parser) checkUse(top *section) {
 		p.wrong(1, `there is no [[serve]], so there is nothing to announce: write [[serve]] farm = "web", `+
 			`origin = "http://127.0.0.1:80"`)
 	}
-	if p.announce && !p.sends() {
-		p.wrong(p.gossip.line(), `there is no gossip.send, so there is nowhere to announce: write [gossip] `+
+	if p.announce && !p.sends() && !p.tells() {
+		p.wrong(p.gossip.line(), `there is no gossip.send and no gossip.peers, so there is nowhere to announce: write [gossip] `+
 			`send = ["239.255.221.20:4445,1"]`)
 	}
 }

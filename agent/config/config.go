@@ -8,6 +8,7 @@ import (
 	"backhand/candidacy"
 	"backhand/gossip"
 	"backhand/gossip/node"
+	"backhand/gossip/wire"
 )
 
 // Config is a file that was read and found right. Templates are evaluated and defaults are filled in.
@@ -25,6 +26,9 @@ type Config struct {
 	Status Status
 	Log    Log
 	Proxy  Proxy
+
+	Heartbeat  Heartbeat
+	AgentCheck AgentCheck
 
 	// Warnings are what works and is most likely not meant, each a line to show to the user: "backhand.toml:12: ...".
 	Warnings []string
@@ -56,16 +60,31 @@ type Node struct {
 
 // Gossip says how beats are sent and which are believed.
 type Gossip struct {
-	// Send is where beats go: "address:port" with ",ttl" behind it for multicast. None: the agent is alone.
+	// Send is where beats go: "address:port" with ",ttl" behind it for multicast. Default: nowhere.
 	Send []gossip.Destination
+	// Peers are whom beats go to one by one, where a network carries neither multicast nor broadcast: at most 1024 addresses,
+	// host names and names of SRV records. Our own address may be among them. Default: nobody.
+	Peers []gossip.Peer
+	// Listen is where beats to and from Peers leave and come in. Default: the host of node.address, port 4445.
+	Listen netip.AddrPort
+	// Memberlist finds the other nodes, and tells where beats to each of them go, if there is a [gossip.memberlist]. nil: there
+	// is none.
+	Memberlist *Memberlist
 	// Accept is whose beats count and whose hop header is believed: CIDRs, addresses, go-sockaddr templates.
 	Accept []netip.Prefix
 	// Interval between two beats. Default 1 s, from 100 ms to 60 s.
 	Interval time.Duration
 	// Interface that beats leave by and are heard on. Default: the one that has node.address.
 	Interface string
-	// Source address of beats. Default: the host of node.address.
+	// Source address of what goes to Send. Default: the host of node.address. To a destination of the other family, IPv4 or
+	// IPv6, it leaves from the first address that the same interface has of that.
 	Source netip.Addr
+	// KeyFile has the keys that prove beats and hops, a key a line; it must not be open to others. Default: none, and whoever
+	// may send from an address in Accept is believed.
+	KeyFile string
+	Keys    []wire.Key // what stands in it
+	// KeyMode is how they are used: "receive-only", "permissive" or "enforce". Default with keys: enforce.
+	KeyMode wire.Mode
 }
 
 // Serve is a farm that this host itself serves, from the web server on it.

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -27,6 +28,9 @@ func host(addrs ...string) Env {
 		return nil
 	}}
 	e.ReadFile = func(file string) ([]byte, error) { return nil, errors.New("open " + file + ": no such file") }
+	e.ReadSecret = func(file string) ([]byte, fs.FileMode, error) {
+		return nil, 0, errors.New("open " + file + ": no such file")
+	}
 	for i, a := range append([]string{"127.0.0.1/8"}, addrs...) {
 		name := "lo"
 		if i > 0 {
@@ -241,7 +245,7 @@ func TestRunAndAnnounceNeedOtherThings(t *testing.T) {
 	}
 	announces := []string{
 		`1: there is no [[serve]], so there is nothing to announce: write [[serve]] farm = "web", origin = "http://127.0.0.1:80"`,
-		`1: there is no gossip.send, so there is nowhere to announce: write [gossip] send = ["239.255.221.20:4445,1"]`,
+		`1: there is no gossip.send and no gossip.peers, so there is nowhere to announce: write [gossip] send = ["239.255.221.20:4445,1"]`,
 	}
 	if d := cmp.Diff(announces, found(t, text, host(), ForAnnounce())); d != "" {
 		t.Errorf("ForAnnounce (-want +got):\n%s", d)

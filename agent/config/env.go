@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"net/netip"
 	"os"
@@ -29,6 +30,8 @@ type Env struct {
 	Writable func(dir string) error
 	// ReadFile returns a file that the configuration names, such as a certificate.
 	ReadFile func(file string) ([]byte, error)
+	// ReadSecret returns a file with keys, of which the permissions count.
+	ReadSecret func(file string) (text []byte, perm fs.FileMode, err error)
 }
 
 // System returns the host that we run on. Its CPUs are those that Go uses: limits of the cgroup count.
@@ -43,7 +46,7 @@ func System() (Env, error) {
 	}
 	return Env{
 		Hostname: host, Interfaces: ifs, CPUs: float64(runtime.GOMAXPROCS(0)), OpenFiles: openFiles(), Now: time.Now(),
-		Writable: writable, ReadFile: readFile,
+		Writable: writable, ReadFile: readFile, ReadSecret: readSecret,
 	}, nil
 }
 
@@ -102,14 +105,29 @@ func (e Env) local(a netip.Addr) bool {
 	})
 }
 
-// ipv4 returns the interfaces' IPv4 addresses, the only ones that beats can leave from.
-func (e Env) ipv4() (out sockaddr.IfAddrs) {
+// ofFamily returns the interfaces' addresses of IPv4 or of IPv6.
+func (e Env) ofFamily(is4 bool) (out sockaddr.IfAddrs) {
 	for _, i := range e.Interfaces {
-		if ifAddr(i).Is4() {
+		if a := ifAddr(i); a.IsValid() && a.Is4() == is4 {
 			out = append(out, i)
 		}
 	}
 	return out
+}
+
+// interfaceOf returns the name of the interface that has the address, or "". All of 127.0.0.0/8 belongs to one.
+func (e Env) interfaceOf(a netip.Addr) string {
+	for _, i := range e.Interfaces {
+		if x := ifAddr(i); x == a || x.IsLoopback() && a.IsLoopback() {
+			return i.Name
+		}
+	}
+	return ""
+}
+
+// hasFamily reports whether an interface has an address of IPv4, or of IPv6.
+func (e Env) hasFamily(name string, is4 bool) bool {
+	return slices.ContainsFunc(e.ofFamily(is4), func(i sockaddr.IfAddr) bool { return i.Name == name })
 }
 
 // ifAddr returns the address, or the zero Addr for what is none.

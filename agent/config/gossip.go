@@ -8,6 +8,9 @@ import (
 	"backhand/gossip"
 )
 
+// Alone reports whether beats go nowhere, so that the agent knows of nobody else.
+func (g *Gossip) Alone() bool { return len(g.Send) == 0 && len(g.Peers) == 0 && g.Memberlist == nil }
+
 func (p *parser) readGossip(s *section) {
 	g := &p.cfg.Gossip
 	for _, it := range s.texts("send", `"239.255.221.20:4445,1"`) {
@@ -19,6 +22,7 @@ func (p *parser) readGossip(s *section) {
 			p.wrong(it.line, "gossip.send has %v twice: leave one away", d.Addr)
 		default:
 			g.Send = append(g.Send, d)
+			p.sendLines = append(p.sendLines, it.line)
 		}
 	}
 	for _, it := range s.texts("accept", `"10.58.4.0/24"`) {
@@ -35,6 +39,9 @@ func (p *parser) readGossip(s *section) {
 	} else {
 		g.Source = p.cfg.Node.Address.Addr()
 	}
+	p.readPeers(s)
+	p.readMemberlist(s.section("memberlist"))
+	p.readKeys(s)
 	s.close()
 }
 
@@ -68,11 +75,44 @@ func (p *parser) readSource(text string) {
 	line := p.gossip.lineOf("source")
 	a, err := netip.ParseAddr(text)
 	switch a = a.Unmap(); {
-	case err != nil || !a.Is4():
-		p.wrong(line, "gossip.source is %q: write an IPv4 address of this host, one of %s", text, pairs(p.env.ipv4()))
+	case err != nil || a.Zone() != "":
+		p.wrong(line, "gossip.source is %q: write an address of this host, one of %s", text, pairs(p.env.Interfaces))
 	case !p.env.local(a):
-		p.wrong(line, "gossip.source %v is on no interface of this host: write one of %s", a, pairs(p.env.ipv4()))
+		p.wrong(line, "gossip.source %v is on no interface of this host: write one of %s", a, pairs(p.env.Interfaces))
 	default:
 		p.cfg.Gossip.Source = a
 	}
+}
+
+// checkSource notes destinations that beats cannot be sent to, since the interface has no address of their family.
+func (p *parser) checkSource() {
+	g := &p.cfg.Gossip
+	if !g.Source.IsValid() {
+		return // which was noted
+	}
+	name := g.Interface
+	if name == "" {
+		name = p.env.interfaceOf(g.Source)
+	}
+	for i, d := range g.Send {
+		is4 := d.Addr.Addr().Is4()
+		if is4 == g.Source.Is4() || p.env.hasFamily(name, is4) {
+			continue
+		}
+		key := "node.address"
+		if p.gossip.has("source") {
+			key = "gossip.source"
+		}
+		kind := family(d.Addr.Addr())
+		p.wrong(p.sendLines[i], "gossip.send %v is %s and %s %v is not, nor has its interface such an address: write source = an %[2]s "+
+			"address of this host, one of %[5]s", d.Addr, kind, key, g.Source, pairs(p.env.ofFamily(is4)))
+	}
+}
+
+// family returns what kind of address it is, as people say it.
+func family(a netip.Addr) string {
+	if a.Is4() {
+		return "IPv4"
+	}
+	return "IPv6"
 }

@@ -63,7 +63,7 @@ func Parse(name string, text []byte, env Env, reg *candidacy.Registry, opts ...O
 		return nil, Errors(p.mistakes).orNil()
 	}
 	p.parse(s)
-	if err := byLine(p.mistakes).orNil(); err != nil {
+	if err := append(byLine(p.mistakes), p.elsewhere...).orNil(); err != nil {
 		return nil, err
 	}
 	for _, w := range byLine(p.warnings) {
@@ -94,8 +94,12 @@ type parser struct {
 	// The tables as they were read, for the lines of what is judged after all of them; serve, farm and route have the order
 	// that cfg has.
 	node, gossip       *section
+	heartbeat          *section // nil: there is none
+	agentCheck         *section // nil: there is none
 	serve, farm, route []*section
 	member             [][]*section // by farm
+	sendLines          []int        // of cfg.Gossip.Send
+	peerLines          []int        // of cfg.Gossip.Peers
 	acceptLines        []int        // of cfg.Gossip.Accept
 }
 
@@ -127,10 +131,15 @@ func (p *parser) parse(text string) {
 	p.readStatus(top.section("status"))
 	p.readLog(top.section("log"))
 	p.readProxy(top.section("proxy"))
+	p.readHeartbeat(top.section("heartbeat"))
+	p.readAgentCheck(top.section("agent_check"))
 	if !p.broken { // otherwise what looks like a table may be a piece of something else
 		top.close()
 		p.checkNode()
+		p.checkSource()
+		p.checkPeers()
 		p.checkUse(top)
+		p.checkHeartbeat()
 		p.checkWhenEmpty()
 	}
 	p.checkOverlaps()

@@ -44,6 +44,8 @@ type findings struct {
 	last     int // number of the file's last line
 	mistakes []Mistake
 	warnings []Mistake
+
+	elsewhere []Mistake // mistakes in files that this one names, in their order
 }
 
 // maxMistakes is how many mistakes are reported of one file; nobody reads more.

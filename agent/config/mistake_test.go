@@ -31,10 +31,10 @@ name = 'a'
 [athena]
 listen = 'x'
 `,
-		[]string{"5: athena is not known: leave it away; the top of the file has cluster, farm, gossip, listen, log, node, proxy, route, serve, status"},
+		[]string{"5: athena is not known: leave it away; the top of the file has agent_check, cluster, farm, gossip, heartbeat, listen, log, node, proxy, route, serve, status"},
 	},
-	{"a key of a table at the top", "tries = 3", []string{"2: tries is not known: leave it away; the top of the file has cluster, farm, gossip, listen, log, node, proxy, route, serve, status"}},
-	{"a quoted key that is not known", `"tr ies" = 3`, []string{`2: "tr ies" is not known: leave it away; the top of the file has cluster, farm, gossip, listen, log, node, proxy, route, serve, status`}},
+	{"a key of a table at the top", "tries = 3", []string{"2: tries is not known: leave it away; the top of the file has agent_check, cluster, farm, gossip, heartbeat, listen, log, node, proxy, route, serve, status"}},
+	{"a quoted key that is not known", `"tr ies" = 3`, []string{`2: "tr ies" is not known: leave it away; the top of the file has agent_check, cluster, farm, gossip, heartbeat, listen, log, node, proxy, route, serve, status`}},
 	{"a dotted key that is not known", "proxy.triess = 3", []string{"2: proxy.triess is not known: did you mean tries?"}},
 	{"a number for a string", "[node]\nname = 7", []string{`3: node.name is a number: write a string, such as "www1"`}},
 	{"a table for a string", "[node.name]\na = 1", []string{`2: node.name is a table: write a string, such as "www1"`}},
@@ -198,7 +198,7 @@ gossip.send = [
   '239.255.221.20:4445,1', '239.255.221.20:4445,2',
 ]`,
 		[]string{
-			`5: gossip.send: destination "239.255.221.20": want address:port[,ttl], such as 239.255.221.20:4445,1`,
+			`5: gossip.send: destination "239.255.221.20": want address:port[,ttl], such as 239.255.221.20:4445,1 or [ff05::db8:4445]:4445,1`,
 			`6: gossip.send: destination "239.255.221.20:4445,300": the TTL is "300", want a number of hops from 0 to 255`,
 			`7: gossip.send has 239.255.221.20:4445 twice: leave one away`,
 		},
@@ -216,16 +216,9 @@ source = '10.9.9.9'`,
 		[]string{"3: gossip.source 10.9.9.9 is on no interface of this host: write one of lo 127.0.0.1, eth0 10.58.4.1, eth1 10.58.5.1"},
 	},
 	{
-		"a source that is no IPv4 address", `[gossip]
-source = '::1'`,
-		[]string{`3: gossip.source is "::1": write an IPv4 address of this host, one of lo 127.0.0.1, eth0 10.58.4.1, eth1 10.58.5.1`},
-	},
-	{
-		"IPv6 alone", `node.address = '[::1]:80'
-[gossip]
-accept = ['10.58.4.0/24']
-send = ['10.58.4.255:4445']`,
-		[]string{"5: gossip.send is IPv4 and node.address is not: write source = an IPv4 address of this host, one of lo 127.0.0.1, eth0 10.58.4.1, eth1 10.58.5.1"},
+		"a source that is no address", `[gossip]
+source = 'fe80::1%eth0'`,
+		[]string{`3: gossip.source is "fe80::1%eth0": write an address of this host, one of lo 127.0.0.1, eth0 10.58.4.1, eth1 10.58.5.1`},
 	},
 
 	// Serve and farm.

@@ -49,35 +49,18 @@ func (p *parser) readAddress(text string) {
 	if !isTLS {
 		rest = strings.TrimPrefix(rest, "http://")
 	}
-	var a netip.Addr
-	var port uint16
-	if isTemplate(rest) {
-		tmpl, digits, err := splitTemplate(rest)
-		if err == nil {
-			port, err = portOf(digits)
-		}
-		if err != nil {
-			p.wrong(line, "node.address: %v", err)
-			return
-		}
-		var ok bool
-		if a, ok = p.evaluateOne("node.address", line, tmpl); !ok {
-			return
-		}
-	} else {
-		var err error
-		if a, port, err = addrPort(rest); err != nil {
-			p.wrong(line, "node.address: %v", err)
-			return
-		}
-	}
+	a, port, ok := p.hostPort("node.address", line, rest)
 	switch {
+	case !ok:
 	case !a.IsValid() || a.IsUnspecified():
 		p.wrong(line,
 			"node.address %q names no host: write the address by which peers reach this host, one of %s", text, pairs(p.env.Interfaces))
 	case !p.env.local(a):
 		p.wrong(line,
 			"node.address %v is unreachable, since no interface of this host has it: write one of %s", a, pairs(p.env.Interfaces))
+	case isLinkLocal(a):
+		p.wrong(line, "node.address %v is link-local, which other hosts cannot use as it is: write another one of %s", a,
+			pairs(p.env.Interfaces))
 	default:
 		n.Address = netip.AddrPortFrom(a, port)
 	}

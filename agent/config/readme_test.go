@@ -72,6 +72,10 @@ xyzzy = 1
 xyzzy = 1
 [proxy]
 xyzzy = 1
+[heartbeat]
+xyzzy = 1
+[agent_check]
+xyzzy = 1
 `
 	lists := 0
 	for _, line := range found(t, text, host("10.58.4.1/24")) {

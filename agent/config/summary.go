@@ -22,14 +22,22 @@ func (c *Config) Summary() string {
 	if len(c.Route) != 1 {
 		s += "s"
 	}
-	if len(c.Gossip.Send) == 0 {
-		return s + "; no beats are sent" + c.listens()
+	if c.Gossip.Alone() {
+		return s + "; no beats are sent" + c.listens() + c.neighbours()
 	}
-	to := make([]string, len(c.Gossip.Send))
-	for i, d := range c.Gossip.Send {
-		to[i] = d.String()
+	var to []string
+	for _, d := range c.Gossip.Send {
+		to = append(to, d.String())
 	}
-	return s + "; beats go to " + strings.Join(to, " and ") + c.listens()
+	if n := len(c.Gossip.Peers); n == 1 {
+		to = append(to, c.Gossip.Peers[0].String())
+	} else if n > 1 {
+		to = append(to, fmt.Sprintf("%d peers", n))
+	}
+	if m := c.Gossip.Memberlist; m != nil {
+		to = append(to, "the members that memberlist finds from "+m.Advertise.String())
+	}
+	return s + "; beats go to " + strings.Join(to, " and ") + c.listens() + c.neighbours()
 }
 
 // listens returns the listeners, with what is special about them.

@@ -9,6 +9,7 @@ import (
 // warn notes what works and is most likely not meant.
 func (p *parser) warn() {
 	p.warnTrust()
+	p.warnAccept()
 	p.warnReach()
 	if p.advice {
 		p.warnCapacity()
@@ -21,12 +22,16 @@ func (p *parser) warn() {
 	}
 }
 
-// warnTrust is about who may say what: there are no keys.
+// warnTrust is about who may say what where there are no keys. How far a cluster has come that is about to get some, its
+// page says.
 func (p *parser) warnTrust() {
-	if a := p.cfg.Node.Address; p.sends() && a.IsValid() && !a.Addr().IsLoopback() {
-		p.odd(p.gossip.lineOf("send"),
-			"beats are not authenticated: whoever can send from an address in gossip.accept can take requests; "+
-				"keep others out of that network")
+	if p.gossip.has("keys") {
+		return
+	}
+	if p.cfg.Exposed() {
+		p.odd(p.gossip.lineOf(p.sendsBy()),
+			"beats are not authenticated: whoever can send from an address in gossip.accept can take requests; run 'backhand "+
+				`keygen /etc/backhand/keys' and write keys = "/etc/backhand/keys", or keep others out of that network`)
 	}
 	for i, a := range p.cfg.Gossip.Accept {
 		if slices.ContainsFunc(loopback(), a.Overlaps) {
@@ -88,11 +93,11 @@ func (p *parser) warnRoute(s *section, r Route) {
 		p.odd(s.lineOf("path"),
 			"route.path %q is below status.path %q and gets no request: move one of them", r.Path, p.cfg.Status.Path)
 	}
-	if r.Farm == "" || p.sends() || p.broken || p.serves(r.Farm) || p.isFarm(r.Farm) {
+	if r.Farm == "" || p.sends() || p.hears(r.Farm) || p.broken || p.serves(r.Farm) || p.isFarm(r.Farm) {
 		return
 	}
 	p.odd(s.lineOf("farm"),
-		"route.farm %q has no [[serve]] and no [[farm]], and without gossip.send nobody else can serve it; "+
+		"route.farm %q has no [[serve]] and no [[farm]], and without gossip.send or gossip.peers nobody else can serve it; "+
 			"correct the name or add one of them", r.Farm)
 }
 

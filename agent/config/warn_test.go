@@ -13,7 +13,8 @@ node.address = "10.58.4.1:80"
 gossip.send = ["239.255.221.20:4445"]
 gossip.accept = ["10.58.4.0/24"]
 `
-	trust := "3: beats are not authenticated: whoever can send from an address in gossip.accept can take requests; keep others out of that network"
+	trust := "3: beats are not authenticated: whoever can send from an address in gossip.accept can take requests; run 'backhand keygen " +
+		`/etc/backhand/keys' and write keys = "/etc/backhand/keys", or keep others out of that network`
 	const serve = `cluster = "web"
 node.address = "127.0.0.1:80"
 [[serve]]
@@ -24,6 +25,8 @@ farm = 'a'
 		want       []string
 	}{
 		{"beats without keys", head, []string{trust}},
+		{"beats with keys", head + "gossip.keys = '/k/good'\n", nil},
+		{"keys, and an accept that covers loopback", strings.Replace(head, "10.58.4.0/24", "0.0.0.0/0", 1) + "gossip.keys = '/k/good'\n", nil},
 		{"beats that stay on this host", strings.NewReplacer("10.58.4.1", "127.0.0.1").Replace(head), nil},
 		{
 			"accept covers loopback", `cluster = 'web'
@@ -214,11 +217,11 @@ address = '10.58.4.1:80'`,
 [[route]]
 path = '/'
 farm = 'a'`,
-			[]string{`4: route.farm "a" has no [[serve]] and no [[farm]], and without gossip.send nobody else can serve it; correct the name or add one of them`},
+			[]string{`4: route.farm "a" has no [[serve]] and no [[farm]], and without gossip.send or gossip.peers nobody else can serve it; correct the name or add one of them`},
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			c := good(t, row.text, host("10.58.4.1/24"), WithAdvice())
+			c := good(t, row.text, withKeys(host("10.58.4.1/24")), WithAdvice())
 			var got []string
 			for _, w := range c.Warnings {
 				got = append(got, strings.TrimPrefix(w, "f:"))

@@ -110,7 +110,7 @@ func (p *parser) warnAlone(steps []chainStep, r Route) {
 
 // membersOf returns how many members a farm has, if that is known from the file: if no other node can serve it.
 func (p *parser) membersOf(farm string) int {
-	if p.sends() {
+	if p.sends() || p.hears(farm) {
 		return math.MaxInt
 	}
 	n := 0
