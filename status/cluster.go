@@ -25,6 +25,7 @@ type clusterCollector struct {
 	omitted, highWater, sent, received, rejected, ready                    *prometheus.Desc
 	warnings, unauthenticated, snapshotAge, build, dropped, lost           *prometheus.Desc
 	open, accepted, closed, handshakes, k, herds                           *prometheus.Desc
+	key, unsealed, otherKey, lackingKey, finding                           *prometheus.Desc
 }
 
 func newClusterCollector(src Source, now func() time.Time) *clusterCollector {
@@ -64,7 +65,17 @@ func newClusterCollector(src Source, now func() time.Time) *clusterCollector {
 		ready:     d("backhand_ready", "1 if this agent takes requests, 0 if it is draining or leaving."),
 		warnings:  d("backhand_config_warnings", "Warnings about the configuration that the page shows."),
 		unauthenticated: d("backhand_unauthenticated",
-			"1 if beats carry no proof of origin on something else than loopback, else 0."),
+			"1 if beats without proof of origin are taken on something else than loopback, else 0."),
+		key: d("backhand_node_key",
+			"Number of the key that a node's last beat was sealed with; 0 if it was not sealed.", "node", "id"),
+		unsealed: d("backhand_nodes_unsealed", "Nodes that are heard and whose beats are not sealed, this one included."),
+		otherKey: d("backhand_nodes_other_key",
+			"Nodes that are heard and seal with another key than the newest one that any of them seals with, this one included."),
+		lackingKey: d("backhand_nodes_lacking_key",
+			"Nodes that are heard and have not got all the keys that this agent holds."),
+		finding: d("backhand_finding",
+			"1 if something of the kind has turned out to be wrong with the cluster, its network or this agent, else 0; the page says what.",
+			"kind"),
 		snapshotAge: d("backhand_snapshot_age_seconds",
 			"How old the picture of the cluster is that requests are balanced by, in seconds."),
 		dropped: d("backhand_chain_dropped_total",
@@ -94,6 +105,7 @@ func (c *clusterCollector) descs() []*prometheus.Desc {
 		c.age, c.lateness, c.nodes, c.up, c.candidate, c.outstanding, c.inFlight, c.handed, c.failed, c.refused, c.latency, c.omitted,
 		c.highWater, c.sent, c.received, c.rejected, c.ready, c.warnings, c.unauthenticated, c.snapshotAge, c.build,
 		c.dropped, c.lost, c.open, c.accepted, c.closed, c.handshakes, c.k, c.herds,
+		c.key, c.unsealed, c.otherKey, c.lackingKey, c.finding,
 	}
 }
 
@@ -110,13 +122,18 @@ func (c *clusterCollector) Collect(ch chan<- prometheus.Metric) {
 	now := c.now()
 	all := newRoster(s, info.Routes, now)
 	e := &emitter{ch: ch, seen: map[seriesKey]bool{}}
-	for _, n := range countStates(all) {
+	for _, n := range countStates(all, s.Others) {
 		e.gauge(c.nodes, float64(n.N), n.Name)
 	}
 	for _, s := range states() {
 		e.gauge(c.nodes, 0, string(s)) // unless it was given: an alert can only compare what is there
 	}
-	e.gauge(c.omitted, float64(c.collectNodes(e, all.nodes(), now)+c.collectMembers(e, all.members(), now)))
+	omitted := c.collectNodes(e, all.nodes(), info.Keys, now) + c.collectMembers(e, all.members(), now)
+	if s.Others != nil {
+		omitted += s.Others.Nodes
+	}
+	e.gauge(c.omitted, float64(omitted))
+	c.collectKeys(e, takeKeyCensus(s, info.Keys, now))
 	c.collectAgent(e, info)
 	c.collectChains(e, info.Routes)
 	c.collectK(e, s, info.Routes, now)
@@ -126,7 +143,7 @@ func (c *clusterCollector) Collect(ch chan<- prometheus.Metric) {
 }
 
 // collectNodes returns how many were left out.
-func (c *clusterCollector) collectNodes(e *emitter, nodes roster, now time.Time) int {
+func (c *clusterCollector) collectNodes(e *emitter, nodes roster, ours *Keys, now time.Time) int {
 	kept := nodes.keep(maxSeries)
 	for _, n := range kept {
 		m := n.member
@@ -135,6 +152,9 @@ func (c *clusterCollector) collectNodes(e *emitter, nodes roster, now time.Time)
 			e.gauge(c.age, m.Age(now).Seconds(), name, id)
 		}
 		e.gauge(c.lateness, m.Node.Stats.SendLate.Seconds(), name, id)
+		if !m.Node.Untrusted {
+			e.gauge(c.key, float64(newSeal(m.Node, m.Self, ours).Key), name, id)
+		}
 	}
 	return len(nodes) - len(kept)
 }
@@ -162,7 +182,19 @@ func (c *clusterCollector) collectMember(e *emitter, r *Row) {
 	e.counter(c.refused, r.Refused, r.Farm, r.Name, r.ID)
 }
 
+func (c *clusterCollector) collectKeys(e *emitter, census *keyCensus) {
+	e.gauge(c.unsealed, float64(census.unsealed()))
+	e.gauge(c.otherKey, float64(census.other()))
+	e.gauge(c.lackingKey, float64(census.lacking))
+}
+
 func (c *clusterCollector) collectAgent(e *emitter, info Info) {
+	for _, f := range newFindings(info.Findings) {
+		e.gauge(c.finding, 1, f.Kind)
+	}
+	for _, kind := range info.FindingKinds {
+		e.gauge(c.finding, 0, clean(kind)) // unless it was given
+	}
 	e.counter(c.sent, info.Beats.Sent)
 	e.counter(c.received, info.Beats.Received)
 	for _, r := range info.Beats.Rejected {

@@ -136,10 +136,18 @@ func (r Row) choice() string {
 
 // hostCell returns a figure of the host, or none where nothing is announced.
 func (r Row) hostCell(f func(*Host) string) string {
-	if r.Host == nil {
-		return none
+	if h := r.figures(); h != nil {
+		return f(h)
 	}
-	return f(r.Host)
+	return none
+}
+
+// figures are those of the host; nil where nothing is announced, or nothing but how busy its workers are.
+func (r Row) figures() *Host {
+	if r.Untrusted {
+		return nil
+	}
+	return r.Host
 }
 
 // k writes a route's K.

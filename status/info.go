@@ -27,8 +27,11 @@ type Info struct {
 
 	// Note is shown at the top, for a cluster whose figures are not what they seem: those of the demo are stand-ins.
 	Note string
-	// Unauthenticated says that beats carry no proof of origin, on something else than loopback.
+	// Unauthenticated says that beats without proof of origin are taken, on something else than loopback.
 	Unauthenticated bool
+	Keys            *Keys     // nil: none
+	Findings        []Finding // what has turned out to be wrong
+	FindingKinds    []string  // all the kinds that there may be, for metrics that also say what is not wrong
 
 	Requests uint64 // that were answered since the start
 	LogLost  uint64 // lines of the access log that could not be written

@@ -19,6 +19,7 @@ type Observation struct {
 	Status   int           // of the response; 0 if the client was gone before there was one
 	Attempts int           // at members
 	Refusals int           // by members, before they had asked their origin
+	Unproved int           // responses of agents whose load or refusal was not believed, since it was not proved
 	Wait     time.Duration // from the request's head to that of the response; 0 if none came
 	Took     time.Duration // from the request's head to the last byte of the response
 }
@@ -36,7 +37,7 @@ type Totals struct {
 //
 //	path        route, since a host and files are part of it too
 //	peer        member where one is chosen, since physicals and we ourselves are no peers; node where beats are told of
-//	reason=mac  reason=seal, as the format of a beat has it
+//	reason=mac  reason=unsealed, seal or forged, by what is wrong with it
 //
 // A node's name is not trusted, so what is told of one node, or of it as a member, has its id as well; only the long-lived
 // backhand_decision_total has not.

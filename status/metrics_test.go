@@ -63,7 +63,7 @@ func TestScrapeOfTheSeedCluster(t *testing.T) {
 	m.Observe(Observation{Route: "/", Farm: "web", Member: "www2", Status: 502, Attempts: 3, Took: 2 * time.Second})
 	m.Observe(Observation{Route: "/", Farm: "web", Empty: "503", Status: 503})
 	m.Observe(Observation{Status: 404, Reason: "route"})
-	m.Observe(Observation{Route: "/", Farm: "web", Member: "www1", Attempts: 1})
+	m.Observe(Observation{Route: "/", Farm: "web", Member: "www1", Attempts: 1, Unproved: 1})
 	var ours strings.Builder
 	for line := range strings.Lines(scrape(t, m)) {
 		if strings.Contains(line, "backhand_") && !strings.HasPrefix(line, "backhand_build_info") { // the Go version changes
@@ -102,7 +102,7 @@ func TestHostileNamesDoNotBreakAScrape(t *testing.T) {
 	m := newMetrics(func() (*node.Snapshot, Info) { return snapshot(node.NewLiveSet(), twice), info }, fixed)
 	m.Observe(Observation{
 		Route: evil(), Farm: "\xff", Member: evil(), Empty: "\xff",
-		Status: -7, Attempts: -1, Refusals: -1, Wait: -1, Took: -1,
+		Status: -7, Attempts: -1, Refusals: -1, Unproved: -1, Wait: -1, Took: -1,
 	})
 	text := scrape(t, m)
 	if !utf8.ValidString(text) || strings.Contains(text, "\x1b") {

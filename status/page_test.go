@@ -56,12 +56,14 @@ func render(t interface {
 }
 
 func TestGolden(t *testing.T) {
+	inRotation, rotatingInfo := rotating()
 	demo := seedInfo()
 	demo.Note, demo.Viewer, demo.Routes = "The load figures of the five nodes are made up.", "127.0.0.1 for 10.58.4.99", nil
 	for name, v := range map[string]View{
 		"seed":  NewView(seedCluster(), seedInfo(), now),
 		"empty": NewView(snapshot(node.NewLiveSet(), nil), Info{}, now),
 		"demo":  NewView(snapshot(node.NewLiveSet(), []*node.Node{aNode(1, "balancer", "web")}), demo, now),
+		"keys":  NewView(inRotation, rotatingInfo, now),
 	} {
 		t.Run(name, func(t *testing.T) {
 			golden(t, name+".html", render(t, v, 0))
@@ -126,6 +128,7 @@ func evilView() View {
 	info.Warnings, info.Note, info.Viewer = []string{evil()}, evil(), evil()
 	info.Routes = []Route{{Name: evil(), Farm: evil(), Chain: []string{evil()}, WhenEmpty: evil()}}
 	info.Beats.Rejected = []Count{{evil(), 1}}
+	info.Keys, info.Findings = &Keys{Mode: evil(), Sealing: 1, Held: marks(1)}, []Finding{{Kind: evil(), Text: evil()}}
 	return NewView(snapshot(node.NewLiveSet(), []*node.Node{n}, physical("web", evil(), "http://h/")), info, now)
 }
 

@@ -168,11 +168,16 @@ func (r roster) nodes() roster {
 	return out
 }
 
-// rows returns the rows of the entries.
-func (r roster) rows(now time.Time) []Row {
+// rows returns the rows of the entries; ours are this agent's keys, or nil.
+func (r roster) rows(ours *Keys, now time.Time) []Row {
 	rows := make([]Row, 0, len(r))
 	for _, e := range r {
-		rows = append(rows, e.row(now))
+		row := e.row(now)
+		if n := e.member.Node; n != nil && !n.Untrusted {
+			seal := newSeal(n, e.member.Self, ours)
+			row.Seal = &seal
+		}
+		rows = append(rows, row)
 	}
 	return rows
 }

@@ -20,7 +20,8 @@ type Row struct {
 	Address   string `json:"address"`
 	Self      bool   `json:"self"`
 	Physical  bool   `json:"physical"`
-	Direct    bool   `json:"direct"` // announces only: the address is the web server's
+	Direct    bool   `json:"direct"`    // announces only: the address is the web server's
+	Untrusted bool   `json:"untrusted"` // nobody vouches for it, see node.Node.Untrusted
 	State     State  `json:"state"`
 	Why       string `json:"why,omitempty"`
 	Candidate bool   `json:"candidate"` // chains of the farm's routes start with it
@@ -28,6 +29,7 @@ type Row struct {
 
 	Labels map[string]string `json:"labels,omitempty"` // of the node, by key
 
+	Seal    *Seal    `json:"seal,omitempty"`    // nil for a physical, and for a node that nobody vouches for
 	Host    *Host    `json:"host,omitempty"`    // nil for a physical, of which nothing is announced
 	Service *Service `json:"service,omitempty"` // nil for a physical, and for a node that serves nothing
 
@@ -97,7 +99,8 @@ func (e entry) row(now time.Time) Row {
 }
 
 func (r *Row) fillNode(n *node.Node, age time.Duration) {
-	r.ID, r.Zone, r.Address, r.Direct = n.ID.String(), clean(n.Zone), address(n.Addr, n.TLS), n.Direct
+	r.ID, r.Zone, r.Address = n.ID.String(), clean(n.Zone), address(n.Addr, n.TLS)
+	r.Direct, r.Untrusted = n.Direct, n.Untrusted
 	for i, l := range n.Labels {
 		if i == 0 {
 			r.Labels = make(map[string]string, len(n.Labels))

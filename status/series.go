@@ -28,6 +28,7 @@ type series struct {
 	answered  *prometheus.CounterVec
 	attempts  *prometheus.CounterVec
 	refusals  *prometheus.CounterVec
+	unproved  *prometheus.CounterVec
 	took      *prometheus.HistogramVec
 	wait      *prometheus.HistogramVec
 
@@ -48,6 +49,7 @@ type routeSeries struct {
 	byCode   [6]prometheus.Counter // by the first digit of the status; 0 for none
 	attempts prometheus.Counter
 	refusals prometheus.Counter
+	unproved prometheus.Counter
 	took     prometheus.Observer
 	wait     prometheus.Observer
 	actions  counters
@@ -113,6 +115,8 @@ func newSeries() *series {
 			"Members that requests were handed to, further attempts after a failure included.", "route"),
 		refusals: counter("backhand_refusals_total",
 			"Times that a member sent a request back before it had asked its origin.", "route"),
+		unproved: counter("backhand_unproved_total",
+			"Responses of agents whose load or refusal was not believed, since no key of ours proves that it is theirs.", "route"),
 		took: histogram("backhand_request_duration_seconds",
 			"Time from the head of a request to the last byte of its response, in seconds."),
 		wait: histogram("backhand_request_wait_seconds",
@@ -125,7 +129,7 @@ func newSeries() *series {
 
 // parts are the collectors that series consists of.
 func (s *series) parts() []prometheus.Collector {
-	return []prometheus.Collector{s.requests, s.decisions, s.empty, s.answered, s.attempts, s.refusals, s.took, s.wait}
+	return []prometheus.Collector{s.requests, s.decisions, s.empty, s.answered, s.attempts, s.refusals, s.unproved, s.took, s.wait}
 }
 
 // Describe implements [prometheus.Collector].
@@ -151,6 +155,9 @@ func (s *series) observe(o Observation) {
 	}
 	if o.Refusals > 0 {
 		r.refusals.Add(float64(o.Refusals))
+	}
+	if o.Unproved > 0 {
+		r.unproved.Add(float64(o.Unproved))
 	}
 	if o.Empty != "" {
 		r.empty.Add(1)
@@ -196,7 +203,7 @@ func (s *series) newRoute(key routeKey) *routeSeries {
 	route, farm := routeLabel(key.route), routeLabel(key.farm)
 	r := &routeSeries{
 		name: route, attempts: s.attempts.WithLabelValues(route), refusals: s.refusals.WithLabelValues(route),
-		took: s.took.WithLabelValues(route), wait: s.wait.WithLabelValues(route),
+		unproved: s.unproved.WithLabelValues(route), took: s.took.WithLabelValues(route), wait: s.wait.WithLabelValues(route),
 	}
 	for i, code := range []string{noneName, "1xx", "2xx", "3xx", "4xx", "5xx"} {
 		r.byCode[i] = s.requests.WithLabelValues(route, farm, code)

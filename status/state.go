@@ -20,7 +20,7 @@ const (
 	Left        State = "left"        // said so, and is silent since
 	Down        State = "down"        // its origin is
 	Unreachable State = "unreachable" // we could not connect to it a moment ago
-	Stale       State = "stale"       // silent for more than staleAfter of its own intervals
+	Stale       State = "stale"       // silent for more than staleAfter of its own beats
 	Unknown     State = "unknown"     // announces a state that we do not know
 )
 
@@ -29,17 +29,17 @@ func states() []State {
 	return []State{Up, Draining, Leaving, Left, Down, Unreachable, Stale, Unknown}
 }
 
-// staleAfter is how many of its own intervals a node may be silent: as many as the default byAge bears.
+// staleAfter is how many of its own beats a node may miss: as many as the default byAge bears.
 const staleAfter = 6
 
 // silent reports whether nothing was heard of the member for too long. We ourselves and physicals never are.
 func silent(m *node.Member, now time.Time) bool {
-	return m.Node != nil && m.Age(now) > staleAfter*m.Node.Interval
+	return m.Node != nil && m.Age(now) > m.Node.Beats(staleAfter)
 }
 
 // faults are all that is wrong with a member, a bit for each. The lowest one gives the word for its state, all of them the
 // reason.
-type faults uint8
+type faults uint16
 
 const (
 	quiet faults = 1 << iota
@@ -49,6 +49,7 @@ const (
 	unknown
 	originDown
 	unreachable
+	kept // no fault of its own: we suspect ourselves
 )
 
 // judge returns what is wrong with a member.
@@ -62,6 +63,9 @@ func judge(m *node.Member, now time.Time) faults {
 	}
 	if !m.Service.Ready {
 		f |= originDown
+	}
+	if m.Node.Kept {
+		f |= kept
 	}
 	if silent(m, now) {
 		if m.Node.State == node.Leaving {
@@ -84,7 +88,7 @@ func judge(m *node.Member, now time.Time) faults {
 // state returns the word for the faults.
 func (f faults) state() State {
 	switch f & -f {
-	case 0:
+	case 0, kept:
 		return Up
 	case quiet:
 		return Stale
@@ -105,7 +109,7 @@ func (f faults) state() State {
 // why returns all the faults of a member in words, or "" if it has none.
 func (f faults) why(m *node.Member, now time.Time) string {
 	var why []string
-	for bit := quiet; bit <= unreachable; bit <<= 1 {
+	for bit := quiet; bit <= kept; bit <<= 1 {
 		if f&bit != 0 {
 			why = append(why, bit.reason(m, now))
 		}
@@ -131,6 +135,8 @@ func (f faults) reason(m *node.Member, now time.Time) string {
 		return "origin down"
 	case unreachable:
 		return "the last connect failed"
+	case kept:
+		return "silent for " + span(max(0, now.Sub(m.Node.Heard)).Seconds()) + ", and kept, since this node may be deaf itself"
 	}
 	return "announces a state that this version does not know"
 }
@@ -147,8 +153,8 @@ func ownState(s node.State) State {
 }
 
 // countStates returns how many nodes and physicals are in each of the states that occur. One that serves several farms
-// counts once, as the worst of its members.
-func countStates(all roster) []Count {
+// counts once, as the worst of its members. Of those that are not listed only what they announced is known.
+func countStates(all roster, others *node.Others) []Count {
 	order := states()
 	n := make([]uint64, len(order))
 	worst := 0
@@ -159,6 +165,14 @@ func countStates(all roster) []Count {
 			n[worst]++
 			worst = 0
 		}
+	}
+	if others != nil {
+		silent := others.Nodes
+		for s, heard := range others.States {
+			n[slices.Index(order, ownState(s))] += uint64(heard)
+			silent -= heard
+		}
+		n[slices.Index(order, Stale)] += uint64(max(0, silent))
 	}
 	out := []Count{}
 	for i, s := range order {

@@ -36,6 +36,7 @@ func columns() []column {
 		{"STATE", false, 0, row(func(r Row) string { return string(r.State) })},
 		{"CANDIDATE", false, 1, row(Row.choice)},
 		{"AGE", true, 1, row(Row.age)},
+		{"KEY", false, 4, row(Row.seal)},
 		{"ADDRESS", false, 5, row(func(r Row) string { return orNone(r.Address) })},
 		{"TOTAL MEM", true, 11, host(func(_ *View, h *Host) string { return memory(h.MemTotal) })},
 		{"AVAIL MEM", true, 8, host(func(_ *View, h *Host) string { return memory(h.MemAvailable) })},
@@ -65,14 +66,26 @@ func (v View) WriteTable(w io.Writer, width int) error {
 	if v.Note != "" {
 		line("note: %s", v.Note)
 	}
+	for _, f := range v.Findings {
+		line("finding: %s", strings.TrimSpace(f.Text+" "+inBrackets(v.forHow(f))))
+	}
 	for _, w := range v.Warnings {
 		line("warning: %s", w)
+	}
+	if v.Keys != nil {
+		line("keys: %s", v.Keys.headline())
+		for _, s := range v.Keys.Summary {
+			line("keys: %s", s)
+		}
 	}
 	fmt.Fprintln(b)
 	if len(v.Rows) == 0 {
 		line("No member is known yet.")
 	} else {
 		writeRows(b, v.memberCells(), width)
+	}
+	if v.Unlisted > 0 {
+		line("%s more nodes are not listed: no chain of this agent looks at them.", number(uint64(v.Unlisted)))
 	}
 	if v.Omitted > 0 {
 		line("%s more rows are not shown.", number(uint64(v.Omitted)))
@@ -94,6 +107,9 @@ func (v *View) memberCells() grid {
 	g := grid{columns: columns()}
 	if !slices.ContainsFunc(v.Rows, func(r Row) bool { return r.place() != "" }) {
 		g.columns = slices.DeleteFunc(g.columns, func(c column) bool { return c.title == "ZONE, LABELS" })
+	}
+	if v.Keys == nil {
+		g.columns = slices.DeleteFunc(g.columns, func(c column) bool { return c.title == "KEY" })
 	}
 	for _, r := range v.Rows {
 		cells := make([]string, len(g.columns))
@@ -220,6 +236,13 @@ func cut(s string, width int) string {
 	return string([]rune(s)[:width-1]) + "…"
 }
 
+func inBrackets(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "(" + s + ")"
+}
+
 func orNone(s string) string {
 	if s == "" {
 		return none
@@ -234,6 +257,8 @@ func (r Row) label() string {
 		return cut(r.Name, maxCell-7) + " (self)"
 	case r.Physical:
 		return cut(r.Name, maxCell-11) + " (physical)"
+	case r.Untrusted:
+		return cut(r.Name, maxCell-12) + " (untrusted)"
 	case r.Direct:
 		return cut(r.Name, maxCell-9) + " (direct)"
 	}

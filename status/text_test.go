@@ -19,6 +19,7 @@ func TestNoNameMovesTheCursor(t *testing.T) {
 	v.States, v.Agent.Version, v.Note, v.Warnings = []Count{{evil(), 1}}, evil(), evil(), []string{evil()}
 	v.Routes[0] = RouteView{Name: evil(), Farm: evil(), Chain: []string{evil()}, WhenEmpty: evil()}
 	v.Beats.Rejected = []Count{{evil(), 1}}
+	v.Keys, v.Findings = &KeyView{Mode: evil(), Summary: []string{evil()}}, []Finding{{Kind: evil(), Text: evil()}}
 	for _, width := range []int{0, 1, 40, 200} {
 		var b bytes.Buffer
 		if err := v.WriteTable(&b, width); err != nil {
@@ -29,8 +30,8 @@ func TestNoNameMovesTheCursor(t *testing.T) {
 				t.Fatalf("width %d: character %q at %d", width, r, i)
 			}
 		}
-		if n := strings.Count(b.String(), "\n"); width == 0 && n != 11 {
-			t.Errorf("%d lines, want 11: a name broke one", n)
+		if n := strings.Count(b.String(), "\n"); width == 0 && n != 14 {
+			t.Errorf("%d lines, want 14: a name broke one", n)
 		}
 	}
 }

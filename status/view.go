@@ -17,12 +17,15 @@ type View struct {
 	Now      time.Time `json:"now"`
 	Snapshot float64   `json:"snapshot_age_seconds"` // how old the snapshot is that all of this was taken from
 	Warnings []string  `json:"warnings"`
+	Findings []Finding `json:"findings"`
+	Keys     *KeyView  `json:"keys,omitempty"` // nil if nobody has keys
 
 	Requests  uint64  `json:"requests"`
 	Beats     Beats   `json:"beats"`
 	HighWater float64 `json:"load_high_water"` // load that counts as full
 
 	Nodes     int         `json:"nodes"`
+	Unlisted  int         `json:"nodes_unlisted,omitempty"` // of them, those that are known as sums only: no chain of ours looks at them
 	Physicals int         `json:"physicals"`
 	States    []Count     `json:"states"` // how many nodes and physicals are in which
 	Routes    []RouteView `json:"routes"`
@@ -77,12 +80,17 @@ func NewView(s *node.Snapshot, info Info, now time.Time) View {
 	v := View{
 		Cluster: clean(info.Cluster), Note: clean(info.Note), Agent: newAgent(info, now), Viewer: clean(info.Viewer),
 		Now: now.Round(0), Snapshot: max(0, now.Sub(s.Taken)).Seconds(), Warnings: cleanAll(info.Warnings),
+		Findings: newFindings(info.Findings), Keys: takeKeyCensus(s, info.Keys, now).view(),
 		Requests: info.Requests, Beats: newBeats(info.Beats), HighWater: finite(s.HighWater), Nodes: len(s.Nodes),
 	}
 	all := newRoster(s, info.Routes, now)
 	kept := all.keep(MaxRows)
-	v.Rows, v.Omitted = kept.rows(now), len(all)-len(kept)
-	v.States, v.Physicals = countStates(all), all.physicals()
+	v.Rows, v.Omitted = kept.rows(info.Keys, now), len(all)-len(kept)
+	v.States, v.Physicals = countStates(all, s.Others), all.physicals()
+	if s.Others != nil {
+		v.Unlisted = s.Others.Nodes
+		v.Nodes += v.Unlisted
+	}
 	v.Routes = make([]RouteView, 0, len(info.Routes))
 	for _, r := range info.Routes {
 		rv := newRoute(r, s.Farm(r.Farm), now)
@@ -125,7 +133,7 @@ func newRoute(r Route, f *node.Farm, now time.Time) RouteView {
 	if f == nil {
 		return rv // nobody serves it, as far as we know
 	}
-	rv.Members, rv.Candidates = len(f.Members), len(f.Candidates)
+	rv.Members, rv.Candidates = len(f.Members)+f.Others.Members, len(f.Candidates)+f.Others.Candidates
 	if k, ok := kOf(f, now); ok {
 		rv.K, rv.Herds = &k, r.Sorts && k > herdK && len(f.Candidates) > 1
 	}
@@ -136,7 +144,7 @@ func newRoute(r Route, f *node.Farm, now time.Time) RouteView {
 func kOf(f *node.Farm, now time.Time) (k float64, ok bool) {
 	sum, nodes := 0.0, 0
 	for _, m := range f.Members {
-		if m.Node != nil && !silent(m, now) {
+		if m.Node != nil && !m.Node.Untrusted && !silent(m, now) { // who is not trusted does not tell
 			sum += finite(m.Service.Arrivals) * m.Node.Interval.Seconds()
 			nodes++
 		}

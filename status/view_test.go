@@ -25,10 +25,10 @@ func TestStateOfAMember(t *testing.T) {
 		why    string
 	}{
 		{"a node that is heard and ready is up", func(*node.Node, *node.Service) {}, Up, ""},
-		{"six intervals of silence are borne", func(n *node.Node, _ *node.Service) { n.Heard = now.Add(-6 * time.Second) }, Up, ""},
+		{"six beats that are missed are borne", func(n *node.Node, _ *node.Service) { n.Heard = now.Add(-6600 * time.Millisecond) }, Up, ""},
 		{
-			"more than six are not", func(n *node.Node, _ *node.Service) { n.Heard = now.Add(-6100 * time.Millisecond) },
-			Stale, "silent for 6.1 s",
+			"more than six are not", func(n *node.Node, _ *node.Service) { n.Heard = now.Add(-6700 * time.Millisecond) },
+			Stale, "silent for 6.7 s",
 		},
 		{
 			"the intervals are the node's own",
@@ -36,7 +36,12 @@ func TestStateOfAMember(t *testing.T) {
 		},
 		{
 			"a sample that was old when it was sent counts",
-			func(n *node.Node, _ *node.Service) { n.SampleAge = 6 * time.Second }, Stale, "silent for 6.5 s",
+			func(n *node.Node, _ *node.Service) { n.SampleAge = 7 * time.Second }, Stale, "silent for 7.5 s",
+		},
+		{
+			"one that is kept is up, and it is said why",
+			func(n *node.Node, _ *node.Service) { n.Kept, n.Heard = true, now.Add(-time.Minute) }, Up,
+			"silent for 60 s, and kept, since this node may be deaf itself",
 		},
 		{"draining", func(n *node.Node, _ *node.Service) { n.State = node.Draining }, Draining, "takes no new requests"},
 		{"leaving", func(n *node.Node, _ *node.Service) { n.State = node.Leaving }, Leaving, "is about to stop"},
