@@ -16,6 +16,7 @@ import (
 	"backhand/agent/config"
 	"backhand/candidacy"
 	"backhand/gossip"
+	"backhand/gossip/heartbeat"
 	"backhand/gossip/node"
 	"backhand/gossip/sampler"
 	"backhand/proxy"
@@ -54,9 +55,13 @@ type Agent struct {
 	started time.Time
 	speed   float64
 
-	gossip  *gossip.Gossiper
-	handler *proxy.Handler
-	metrics *status.Metrics
+	gossip    *gossip.Gossiper
+	heartbeat *heartbeat.Monitor
+	check     *agentCheck
+	handler   *proxy.Handler
+	metrics   *status.Metrics
+	keys      keys
+	keeper    *keeper
 
 	config   atomic.Pointer[config.Config]
 	serves   atomic.Pointer[[]*serve]
@@ -78,6 +83,7 @@ type Agent struct {
 	reloading sync.Mutex         // one reload at a time; held while parts are replaced
 	servers   map[string]*server // by config.Listen.Key
 	shown     atomic.Pointer[[]shownServer]
+	carriers  []carrier     // what beats go over
 	clients   []*tls.Config // by which members are dialled, see clientTLS
 	running   *group        // what Run has started; nil before
 }
@@ -87,7 +93,7 @@ type Agent struct {
 func New(cfg *config.Config, opt Options) (_ *Agent, err error) {
 	a := &Agent{
 		opt: opt, kick: make(chan struct{}, 1), mergeNow: make(chan chan struct{}),
-		live: node.NewLiveSet(), started: time.Now(),
+		live: node.NewLiveSet(), started: time.Now(), keeper: newKeeper(),
 	}
 	a.defaults()
 	a.member.Store(uint32(node.Up))
@@ -118,12 +124,16 @@ func New(cfg *config.Config, opt Options) (_ *Agent, err error) {
 	}
 	undo.add(access.close)
 	a.access.Store(access)
-	transports, err := openTransports(cfg)
+	carriers, transports, err := a.openTransports(cfg)
 	if err != nil {
 		return nil, err
 	}
 	undo.add(func() { closeAll(transports) })
+	a.carriers = carriers
 	if err := a.openSampler(); err != nil {
+		return nil, err
+	}
+	if err := a.addNeighbours(cfg, &undo); err != nil {
 		return nil, err
 	}
 	if err := a.wire(cfg, transports); err != nil {
@@ -149,9 +159,14 @@ func (a *Agent) defaults() {
 
 // wire makes the parts know each other, as far as they do.
 func (a *Agent) wire(cfg *config.Config, transports []gossip.Transport) (err error) {
+	ring, err := cfg.Keyring()
+	if err != nil {
+		return err
+	}
+	a.keys.ring.Store(ring)
 	a.gossip, err = gossip.New(gossip.Config{
 		Cluster: cfg.Cluster, ID: a.state.id, Boot: a.state.bootNumber(), Raise: a.raise, Interval: cfg.Gossip.Interval,
-		Accept: cfg.Gossip.Accept, Transports: transports, Describe: a.describe, Log: a.log,
+		Accept: cfg.Gossip.Accept, Keys: ring, Transports: transports, Describe: a.describe, Log: a.log,
 	})
 	if err != nil {
 		return fmt.Errorf("gossip: %w", err)
@@ -163,8 +178,8 @@ func (a *Agent) wire(cfg *config.Config, transports []gossip.Transport) (err err
 		return err
 	}
 	a.handler = proxy.New(proxy.Config{
-		Self: a.state.id, Snapshot: a.snapshot.Load, Accept: a.accepts, LocalAddr: a.dialFrom,
-		Done: a.done, Log: a.log,
+		Self: a.state.id, Snapshot: a.snapshot.Load, Node: a.node, Accept: a.accepts, LocalAddr: a.dialFrom,
+		Proof: &proof{ring: &a.keys.ring, latest: a.gossip.Latest, node: a.node}, Done: a.done, Log: a.log,
 	}, site)
 	return nil
 }
@@ -189,7 +204,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.reloading.Lock()
 	a.running = g
 	g.run("gossip", a.gossip.Run)
+	a.runNeighbours(g)
 	g.start(a.mergeLoop)
+	g.start(a.keepLoop)
+	g.start(a.followAddress)
+	g.start(a.watchKeys)
 	g.start(a.access.Load().run)
 	a.startProbes(*a.serves.Load())
 	control, err := a.listenControl()
@@ -202,6 +221,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	for _, s := range a.servers {
 		a.serve(s)
 	}
+	a.answerNeighbours(g)
 	a.announceStart()
 	a.reloading.Unlock()
 	a.notify(nowReady)
@@ -233,9 +253,7 @@ func (a *Agent) leave(g *group) {
 	a.reloading.Unlock()
 	_ = a.setState(node.Leaving) // nothing forbids leaving
 	a.gossip.Leave(drain)
-	if len(cfg.Gossip.Send) > 0 {
-		sleep(drain, cfg.Gossip.Interval) // a peer that lost all three leaving beats hears the next one
-	}
+	sleep(drain, farewell(cfg))
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
 	var wg sync.WaitGroup
@@ -307,7 +325,8 @@ func (a *Agent) announceStart() {
 		}
 		a.log.Info("listening", "address", s.conf.String(), "socket", from)
 	}
-	a.log.Info("running", "cluster", cfg.Cluster, "node", cfg.Node.Name, "id", a.state.id.Short(), "version", a.opt.Version)
+	a.log.Info("running", "cluster", cfg.Cluster, "node", cfg.Node.Name, "id", a.state.id.Short(), "version", a.opt.Version,
+		"keys", fmt.Sprint(a.keys.ring.Load()))
 }
 
 // sleep waits that long, or until the context ends.

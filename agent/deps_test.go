@@ -28,6 +28,7 @@ var arrows = map[string]string{
 	"gossip/wire":       "gossip/node",
 	"gossip/sampler":    "gossip/node",
 	"gossip":            "gossip/node gossip/wire",
+	"gossip/heartbeat":  "gossip gossip/node",
 	"gossip/memberlist": "gossip gossip/node gossip/wire",
 	"gossip/doctor":     "gossip gossip/node gossip/wire",
 
@@ -42,7 +43,7 @@ var arrows = map[string]string{
 
 	"agent/farm":   "gossip/node",
 	"agent/config": "candidacy gossip gossip/node gossip/wire proxy proxy/h1",
-	"agent": "agent/config agent/farm candidacy gossip gossip/memberlist gossip/node gossip/sampler gossip/wire " +
+	"agent": "agent/config agent/farm candidacy gossip gossip/heartbeat gossip/memberlist gossip/node gossip/sampler gossip/wire " +
 		"proxy proxy/h1 status status/athena",
 	"agent/demo": "agent agent/config agent/farm candidacy gossip gossip/memberlist gossip/node gossip/sampler gossip/wire " +
 		"proxy status status/athena",

@@ -16,7 +16,7 @@ import (
 func (a *Agent) describe(now time.Time) node.Node {
 	a.describing.Lock() // a reload may change who calls
 	defer a.describing.Unlock()
-	cfg := a.config.Load()
+	cfg, ring := a.config.Load(), a.keys.ring.Load()
 	stats, err := a.opt.Sampler.Sample(now)
 	a.trouble.note(a.log, "the host's load figures cannot be read; the last ones are announced", err)
 	stats.Speed = cmp.Or(cfg.Node.Speed, a.speed)
@@ -25,10 +25,12 @@ func (a *Agent) describe(now time.Time) node.Node {
 		ID: a.state.id, Boot: a.state.bootNumber(), Name: cfg.Node.Name, Zone: cfg.Node.Zone,
 		Labels: cfg.Node.Labels, Addr: cfg.Node.Address, TLS: cfg.Node.TLS, Direct: a.opt.Announce, State: a.State(),
 		ConfigHash: cfg.Hash, Interval: cfg.Gossip.Interval, Stats: stats, Heard: now,
+		Key: ring.Sealing(), Keys: ring.Held(),
 	}
 	for _, s := range *a.serves.Load() {
 		n.Services = append(n.Services, s.service(now, a.muOf(s.cfg.Farm), a.log))
 	}
+	a.check.note(&n, now)
 	a.self.Store(&n)
 	a.mergeSoon()
 	return n

@@ -19,6 +19,6 @@
 //
 // A reload ([Agent.Reload]) is all or nothing: a file with a mistake, or a port that cannot be opened, leaves everything
 // as it was. Requests under way keep the routes they came in by. Certificates are read again, whether the file has changed
-// or not. A listener that stays keeps its connections, whatever its options; one that goes lets its requests end, and
-// upgraded connections live on as long as the agent.
+// or not; so is the key file, and by itself when it changes (keys.go). A listener that stays keeps its connections, whatever
+// its options; one that goes lets its requests end, and upgraded connections live on as long as the agent.
 package agent

@@ -51,14 +51,16 @@ func (a *Agent) mergeLoop(ctx context.Context) {
 func (a *Agent) merge() time.Time {
 	now := time.Now()
 	a.describeAlone(now)
-	nodes := a.gossip.Nodes(now)
+	cfg := a.config.Load()
+	nodes, others := a.gossip.Survey(now, a.withAddrs(focus(cfg, a.snapshot.Load(), a.state.id)))
+	nodes = a.keep(nodes, now)
 	if self := a.self.Load(); self != nil {
 		nodes = append(nodes, self)
 	}
-	cfg := a.config.Load()
+	nodes = a.withHeard(nodes, cfg, now)
 	s := node.NewSnapshot(node.Parts{
-		Taken: now, Self: a.state.id, Nodes: nodes, Physicals: physicals(cfg),
-		HighWater: a.mark.Update(nodes, now), Live: a.live,
+		Taken: now, Self: a.state.id, Nodes: nodes, Others: others, Physicals: physicals(cfg),
+		HighWater: a.mark.Update(nodes, others, now), Live: a.live,
 	})
 	// A site of the configuration before has other chains; until it goes, they begin with all candidates.
 	for _, r := range cfg.Route {
@@ -82,7 +84,7 @@ func (a *Agent) waitForMerge(ctx context.Context) {
 // change.
 func (a *Agent) describeAlone(now time.Time) {
 	cfg := a.config.Load()
-	if len(cfg.Gossip.Send) > 0 {
+	if !cfg.Gossip.Alone() {
 		return
 	}
 	if self := a.self.Load(); a.stale.Swap(false) || self == nil || self.Age(now) >= cfg.Gossip.Interval {

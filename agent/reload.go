@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"strings"
 	"time"
 
 	"backhand/agent/config"
-	"backhand/gossip"
 	"backhand/gossip/node"
 )
 
@@ -57,6 +55,10 @@ func (a *Agent) replace(cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
+	ring, err := cfg.Keyring()
+	if err != nil {
+		return err
+	}
 	site, err := a.site(cfg, serves)
 	if err != nil {
 		return err
@@ -66,13 +68,16 @@ func (a *Agent) replace(cfg *config.Config) (err error) {
 		return err
 	}
 	undo.add(func() { a.takeBack(listeners) })
-	var transports []gossip.Transport
-	if newSockets(old, cfg) {
-		if transports, err = openTransports(cfg); err != nil {
-			return err
-		}
-		undo.add(func() { closeAll(transports) })
+	carriers, transports, err := a.openTransports(cfg)
+	if err != nil {
+		return err
 	}
+	undo.add(func() { closeAll(transports) })
+	neighbours, err := a.openNeighbours(old, cfg)
+	if err != nil {
+		return err
+	}
+	undo.add(func() { a.takeBackNeighbours(neighbours) })
 	access := a.access.Load()
 	if cfg.Log != old.Log {
 		if access, err = openAccessLog(cfg.Log, a.log); err != nil {
@@ -89,9 +94,8 @@ func (a *Agent) replace(cfg *config.Config) (err error) {
 	a.handler.SetSite(site)
 	a.gossip.SetAccept(cfg.Gossip.Accept)
 	a.gossip.SetInterval(cfg.Gossip.Interval)
-	if newSockets(old, cfg) {
-		a.gossip.SetTransports(transports)
-	}
+	a.setKeys(ring)
+	a.swapTransports(cfg, carriers)
 	kept := serves
 	if old.Gossip.Interval != cfg.Gossip.Interval {
 		kept = nil // their checks keep step with the beats
@@ -99,6 +103,7 @@ func (a *Agent) replace(cfg *config.Config) (err error) {
 	stopProbes(oldServes, kept)
 	a.startProbes(serves)
 	a.swapServers(cfg, listeners)
+	a.swapNeighbours(old, cfg, neighbours)
 	a.swapAccess(access)
 	a.changed()
 	a.waitForMerge(a.running.ctx) // who reloaded may rely on the farms that the file lists
@@ -118,12 +123,6 @@ func needsRestart(old, cfg *config.Config) error {
 		return nil
 	}
 	return fmt.Errorf("%s has changed: that needs a restart; nothing was reloaded", strings.Join(what, " and "))
-}
-
-// newSockets reports whether beats are to go or to come by other sockets.
-func newSockets(old, cfg *config.Config) bool {
-	return !reflect.DeepEqual(old.Gossip.Send, cfg.Gossip.Send) ||
-		old.Gossip.Interface != cfg.Gossip.Interface || old.Gossip.Source != cfg.Gossip.Source
 }
 
 // swapAccess goes on with another access log, and lets the one before write what it has.

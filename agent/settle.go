@@ -18,15 +18,15 @@ const (
 // moment instead of being refused.
 func (a *Agent) settle(ctx context.Context) {
 	cfg := a.config.Load()
-	if len(cfg.Gossip.Send) == 0 {
+	if cfg.Gossip.Alone() && !cfg.Heartbeat.Listens() {
 		return
 	}
 	start := time.Now()
-	most := min(cfg.Gossip.Interval*11/10, settleMost)
+	most := min(max(cfg.Gossip.Interval*11/10, heartbeatsCome(cfg)), settleMost)
 	known, since := 0, start
 	for ctx.Err() == nil {
 		now := time.Now()
-		if n := len(a.gossip.Nodes(now)); n != known {
+		if n := a.gossip.Known() + a.heardHosts(now); n != known {
 			known, since = n, now
 		}
 		if now.Sub(start) >= most || known > 0 && now.Sub(since) >= settleQuiet {

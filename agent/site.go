@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"backhand/agent/config"
-	"backhand/gossip"
 	"backhand/gossip/node"
 	"backhand/proxy"
 	"backhand/proxy/h1"
@@ -120,20 +119,6 @@ func physicals(cfg *config.Config) []node.Physical {
 		}
 	}
 	return out
-}
-
-// openTransports opens a socket for each destination of the beats.
-func openTransports(cfg *config.Config) ([]gossip.Transport, error) {
-	var out []gossip.Transport
-	for _, d := range cfg.Gossip.Send {
-		t, err := gossip.Open(d, gossip.SocketConfig{Interface: cfg.Gossip.Interface, Source: cfg.Gossip.Source})
-		if err != nil {
-			closeAll(out)
-			return nil, fmt.Errorf("gossip.send %v: %w", d, err)
-		}
-		out = append(out, t)
-	}
-	return out, nil
 }
 
 func closeAll[C io.Closer](all []C) {

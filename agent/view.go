@@ -24,12 +24,16 @@ func (a *Agent) source() (*node.Snapshot, status.Info) {
 	info := status.Info{
 		Cluster: cfg.Cluster, Name: cfg.Node.Name, ID: a.state.id, State: a.State(), Version: a.opt.Version,
 		Started: a.started, ConfigPath: cfg.Path, ConfigHash: cfg.Hash, Warnings: a.warnings(cfg), Note: a.opt.Note,
-		Unauthenticated: len(cfg.Gossip.Send) > 0 && !cfg.Node.Address.Addr().IsLoopback(),
+		Unauthenticated: unauthenticated(cfg, a.keys.ring.Load()),
+		Keys:            a.shownKeys(),
+		Findings:        a.findings(time.Now()),
+		FindingKinds:    append(gossip.FindingKinds(), keysFinding),
 		Requests:        a.metrics.Total().Requests,
 		Beats:           beats(a.gossip.Counters()),
 		LogLost:         a.access.Load().Lost(),
 		Listeners:       a.listeners(),
 	}
+	info.Beats.Rejected = append(info.Beats.Rejected, a.heartbeatDrops()...)
 	for _, r := range cfg.Route {
 		name := proxyRoute(r).Label()
 		totals := a.metrics.Route(name)
@@ -83,7 +87,7 @@ func (a *Agent) done(o *proxy.Outcome) {
 	a.access.Load().Log(o)
 	ob := status.Observation{
 		Route: o.Route, Farm: o.Farm, Empty: o.Empty, Reason: o.Reason, Status: o.Status, Attempts: o.Attempts, Refusals: o.Refusals,
-		Wait: o.Wait, Took: o.Took,
+		Unproved: o.Unproved, Wait: o.Wait, Took: o.Took,
 	}
 	if o.Member != nil {
 		ob.Member = o.Member.Name
