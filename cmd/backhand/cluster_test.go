@@ -35,6 +35,7 @@ type seedCluster struct {
 	origins []*agenttest.Origin
 	agents  map[string]*lab.Process
 	files   map[string]string
+	gossip  string // more lines of [gossip]
 }
 
 func startSeedCluster(t *testing.T) *seedCluster {
@@ -93,7 +94,8 @@ state_dir = %q
 [gossip]
 send   = ["239.255.221.20:4445,1"]
 accept = ["10.58.4.0/24"]
-%s`, h.Addr, h.Name, filepath.Join(c.dir, h.Name), rest)
+%s
+%s`, h.Addr, h.Name, filepath.Join(c.dir, h.Name), c.gossip, rest)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -79,7 +79,8 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		ErrWriter:            stderr,
 		Commands: []*cli.Command{
 			runCommand(), announceCommand(), checkCommand(), statusCommand(), explainCommand(), functionsCommand(),
-			drainCommand(), undrainCommand(), reloadCommand(), demoCommand(), simulateCommand(), completionCommand(), versionCommand(),
+			drainCommand(), undrainCommand(), reloadCommand(), keygenCommand(), doctorCommand(), demoCommand(), simulateCommand(),
+			completionCommand(), versionCommand(),
 		},
 		OnUsageError:   badUsage,
 		ExitErrHandler: func(*cli.Context, error) {}, // run prints errors and chooses the code
