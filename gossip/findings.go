@@ -22,18 +22,19 @@ const (
 	FindingIGMP     = "igmp"     // a switch forgets that we listen to the group
 	FindingAlone    = "alone"    // all peers fell silent at once
 	FindingLate     = "late"     // our beats leave much later than planned
+	FindingClone    = "clone"    // another agent has our node id
 )
 
 // FindingKinds returns the kinds, for metrics that also say what is not wrong.
 func FindingKinds() []string {
-	return []string{FindingOutage, FindingLoopback, FindingIGMP, FindingAlone, FindingLate}
+	return []string{FindingOutage, FindingLoopback, FindingIGMP, FindingAlone, FindingLate, FindingClone}
 }
 
 // Findings returns what is wrong at that time, the cause before its consequences.
 func (g *Gossiper) Findings(now time.Time) []Finding {
 	g.mu.Lock()
 	links, addr, alone, igmp := g.links, g.addr.Addr(), g.suspicion, g.snooping
-	silent := len(g.suspicion.nodes)
+	silent, clone := len(g.suspicion.nodes), g.twin
 	g.mu.Unlock()
 	if len(links) == 0 {
 		return nil
@@ -63,6 +64,9 @@ func (g *Gossiper) Findings(now time.Time) []Finding {
 		all = append(all, aloneFinding(silent, alone.since))
 	}
 	if f, late := g.lateness.finding(); late {
+		all = append(all, f)
+	}
+	if f, there := clone.finding(g.cfg.ID, now); there {
 		all = append(all, f)
 	}
 	return all
@@ -95,8 +99,8 @@ func groups(links []*link) (to []string) {
 	return to
 }
 
-// teller logs findings when they begin and when they are over, each kind at most once a minute. Outages are not among them:
-// those are logged at once where they are noticed.
+// teller logs findings when they begin and when they are over, each kind at most once a minute. Outages and clones are not
+// among them: those are logged at once where they are noticed.
 type teller struct {
 	open map[string]bool
 	next map[string]time.Time
@@ -110,7 +114,7 @@ func (t *teller) tell(log *slog.Logger, found []Finding, now time.Time) {
 	}
 	holds := map[string]bool{}
 	for _, f := range found {
-		if f.Kind == FindingOutage || holds[f.Kind] {
+		if f.Kind == FindingOutage || f.Kind == FindingClone || holds[f.Kind] {
 			continue
 		}
 		holds[f.Kind] = true

@@ -334,7 +334,7 @@ func TestWatchedIsATransport(t *testing.T) {
 }
 
 func TestFindingKinds(t *testing.T) {
-	want := []string{gossip.FindingOutage, gossip.FindingLoopback, gossip.FindingIGMP, gossip.FindingAlone, gossip.FindingLate}
+	want := []string{gossip.FindingOutage, gossip.FindingLoopback, gossip.FindingIGMP, gossip.FindingAlone, gossip.FindingLate, gossip.FindingClone}
 	if got := gossip.FindingKinds(); !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}

@@ -77,7 +77,8 @@ type Gossiper struct {
 	suspicion suspicion
 	snooping  snooping
 	addr      netip.AddrPort // that we announced last
-	links     []*link        // never changed, but replaced
+	twin      twin
+	links     []*link // never changed, but replaced
 	running   context.Context
 	wg        sync.WaitGroup // of the goroutines that receive
 }

@@ -597,6 +597,41 @@ func TestClone(t *testing.T) {
 		if c := a.Counters(); c.Clones != 10 || c.Dropped != [gossip.Reasons]uint64{} {
 			t.Errorf("%+v", c)
 		}
+		clone := func() (found []gossip.Finding) {
+			return slices.DeleteFunc(a.Findings(time.Now()), func(f gossip.Finding) bool { return f.Kind != gossip.FindingClone })
+		}
+		if f := clone(); len(f) != 1 || !strings.Contains(f[0].Text, "at 10.58.4.66:80, whose beats come from 10.58.4.66") ||
+			time.Since(f[0].Since) != 10*time.Second {
+			t.Errorf("found %+v", f)
+		}
+		time.Sleep(time.Minute)
+		if f := clone(); f != nil {
+			t.Errorf("a minute after its last beat: %+v", f)
+		}
+	})
+}
+
+// Who has no key cannot make a node that seals its beats believe in a clone.
+func TestWhoHasNoKeyIsNoClone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := gossiptest.NewNetwork(1)
+		a := &agent{}
+		cfg := a.config(1, network.Transport(address(1)))
+		keys, err := wire.NewKeyring("web", []wire.Key{wire.NewKey(1)}, wire.Permissive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Keys = keys
+		cfg.Raise = func(heard uint64) uint64 {
+			t.Errorf("the boot is raised above %d", heard)
+			return 0
+		}
+		a.run(t, cfg)
+		network.Inject(address(66), beatOf(t, func(n *node.Node) { n.ID, n.Boot = a.id, 1<<40 }, "web"))
+		synctest.Wait()
+		if c := a.Counters(); c.Clones != 0 || c.Dropped[gossip.DropUnsealed] != 1 {
+			t.Errorf("%+v", c)
+		}
 	})
 }
 

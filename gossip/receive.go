@@ -82,6 +82,10 @@ func (r *receiver) take(b []byte, from netip.Addr) {
 		r.drop(reasonOf(err), b, from, err)
 		return
 	}
+	if n := &r.beat.Node; n.ID == g.cfg.ID && n.Key == 0 && g.keys.Load().Sealing() != 0 {
+		r.drop(DropUnsealed, b, from, nil) // ours are sealed; this is no clone, but somebody who has no key
+		return
+	}
 	// A beat says where requests are to go. That may be another address than it came from, but none of which we would take no
 	// beats either: or whoever may send one could have our clients' requests sent out of the cluster's networks.
 	if a := r.beat.Node.Addr.Addr(); a != from && !g.accepts(a) {
@@ -170,13 +174,14 @@ func (r *receiver) drop(reason Reason, b []byte, from netip.Addr, err error) {
 func (r *receiver) clone(from netip.Addr) {
 	g := r.g
 	g.counters.clones.Add(1)
+	g.mu.Lock()
+	g.twin.heard(&r.beat.Node, from, time.Now())
+	ours := g.addr
+	g.mu.Unlock()
 	if !g.cloneLog.pass(time.Since(g.start)) {
 		return
 	}
 	r.raise(r.beat.Node.Boot)
-	g.mu.Lock()
-	ours := g.addr
-	g.mu.Unlock()
 	g.cfg.Log.Error("another agent has our node id: a clone of state_dir? Remove it on one of the two hosts",
 		"id", g.cfg.ID.String(), "our_address", ours.String(), "their_address", r.beat.Node.Addr.String(),
 		"their_name", r.beat.Node.Name, "from", from.String())
