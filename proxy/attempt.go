@@ -98,7 +98,9 @@ func (x *exchange) next(last error) (decision, error) {
 		return x.nextOnHop(last)
 	case x.route == nil && last == nil:
 		return decision{member: x.selfMember(x.site.fallback.Farm), origin: x.site.fallback}, nil
-	case x.route == nil, x.out.Attempts >= x.site.Tries, x.out.Refusals >= x.site.Tries:
+	case x.route == nil, x.out.Attempts >= x.site.Tries:
+		return decision{}, last
+	case x.out.Refusals >= x.site.Tries && !x.insist(): // whoever only has much to do takes it if we insist
 		return decision{}, last
 	}
 	d := x.decide()

@@ -167,6 +167,23 @@ func TestLimit(t *testing.T) {
 }
 
 // A refusal charges the origin with nothing, and is counted.
+// Where the last that may refuse has no origin, those who were only too busy are asked once more.
+func TestTheBusyAreBetterThanThoseWhoseOriginIsDown(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		a := newThreeAgents(l)
+		a.busy(1, 2)
+		a.busy(2, 2)
+		a.origins["www3"].Ready = func() (bool, string) { return false, "gone" }
+		s := l.toWeb("order www1 www2 www3", "limit 1 8")
+		s.Tries = 3
+		a.front.SetSite(s)
+		got, o := l.get("/"), l.outcome()
+		if got.body != "www1 0" || o.Refusals != 3 || o.Attempts != 1 {
+			t.Errorf("%d %q after %d refusals and %d attempts, %v; want www1's answer after 3 and 1", got.StatusCode, got.body, o.Refusals, o.Attempts, o.Err)
+		}
+	})
+}
+
 func TestLimitIsCheckedBeforeTheOriginIsAsked(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := newThreeAgents(l)

@@ -73,6 +73,12 @@ address = ":80"
 path = "/"
 farm = "web"
 
+# Through which member a tunnel goes must not depend on who is the fastest.
+[[route]]
+path  = "/talk"
+farm  = "web"
+chain = ["byAge 6b", "byRandom"]
+
 [log]
 access = %q
 format = "json"

@@ -169,18 +169,23 @@ func (c *faultCluster) suffer(f fault) {
 // cpu returns the processor time that the front's agent has used.
 func (c *faultCluster) cpu() time.Duration {
 	c.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.agents[c.front.Name].Pid()))
+	return cpuOf(c.t, c.agents[c.front.Name])
+}
+
+// cpuOf returns the processor time that a process has used.
+func cpuOf(t *testing.T, p *lab.Process) time.Duration {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Pid()))
 	if err != nil {
-		c.t.Fatal(err)
+		t.Fatal(err)
 	}
-	var ticks, user, system int64
 	_, rest, _ := strings.Cut(string(text), ") ")
-	fields := strings.Fields(rest)
+	fields := strings.Fields(rest) // from the third on, see proc_pid_stat(5)
+	var user, system int64
 	if _, err := fmt.Sscan(fields[11]+" "+fields[12], &user, &system); err != nil {
-		c.t.Fatal(err)
+		t.Fatal(err)
 	}
-	ticks = user + system
-	return time.Duration(ticks) * time.Second / 100 // USER_HZ
+	return time.Duration(user+system) * time.Second / 100 // USER_HZ
 }
 
 // table logs what was found.
