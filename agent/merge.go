@@ -14,8 +14,9 @@ const (
 	mergeLeast = 100 * time.Millisecond
 	// sweepEvery is how often what we know of members that are gone is forgotten.
 	sweepEvery = time.Minute
-	// mergeRest is how many times as long as a merge takes none is made: thousands of nodes cost a tenth of a core at most.
-	mergeRest = 10
+	// mergeRest is how many times as long as a merge takes none is made: thousands of nodes cost a twentieth of a core at
+	// most.
+	mergeRest = 20
 )
 
 // mergeLoop publishes snapshots until the context ends.

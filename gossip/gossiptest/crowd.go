@@ -27,7 +27,7 @@ func NewCrowd(n int, first uint64, cluster string, keys *wire.Keyring, at netip.
 		c.nodes[i] = node.Node{
 			Boot: uint64(now.UnixMilli()), Name: fmt.Sprintf("crowd%d", first+uint64(i)), State: node.Up,
 			Addr: netip.AddrPortFrom(at, uint16(1024+i)), VersionMin: wire.VersionMin, VersionMax: wire.VersionMax,
-			Interval: time.Second, Stats: node.Stats{CPUs: 4, Speed: 1000, Load1: 1, CPUIdle: 0.5, MemTotal: 8 << 30, MemAvailable: 4 << 30},
+			Interval: time.Second, Stats: node.Stats{CPUs: 4, Speed: 1000, Load1: 1, CPUIdle: 0.5, MemTotal: 8 << 30, MemAvailable: 4 << 30, Dispatched: 40},
 			Services: []node.Service{{Farm: farm, Ready: true, Slots: 4, Mu: 20, Average: 2, Arrivals: 40, Completions: 40}},
 		}
 		binary.BigEndian.PutUint64(c.nodes[i].ID[:], 0xc70d)
