@@ -213,6 +213,7 @@ func TestHostThatIsCutOff(t *testing.T) {
 	one.Clear()
 	soon(func() error { return one.sees(t, status.Up, all...) })
 	soon(func() error { return one.finds(t) })
+	time.Sleep(3 * labBeat) // it is over once most are heard; now all are, and will fall silent together
 
 	one.Deafen("udp")
 	soon(func() error { return one.finds(t, "alone") })
