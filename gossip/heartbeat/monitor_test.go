@@ -128,7 +128,7 @@ func TestHearsAndIsHeard(t *testing.T) {
 			}
 		}
 		// One at once, one a second, and the last word.
-		if n := sent["v=1&ready=3&busy=1"]; n < 10 || n > 11 {
+		if n := sent["v=1&ready=3&busy=1"]; n < 9 || n > 12 { // the first came before the other was there; each is up to a tenth off
 			t.Errorf("announced %d times in 10 s", n)
 		}
 		if sent["v=1&ready=0&busy=0"] != 1 || len(sent) != 2 {
