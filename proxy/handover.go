@@ -243,6 +243,7 @@ func (ho *handover) ask(out *buffer, now time.Time) (err error) {
 		out.w += copy(out.space(), body)
 		for !x.arm(m, now) {
 		}
+		afterOthers()
 		if err = m.ask(out, x.site.ClientIdle); timedOut(err) {
 			if now, err = x.lookAround(m); err == nil {
 				err = x.more(m, now)

@@ -14,6 +14,7 @@ import (
 
 // relay passes the response on, of which the head is there.
 func (x *exchange) relay() {
+	afterOthers()
 	ho := &x.ho
 	if x.res.Status == 101 {
 		x.switchProtocols()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,6 +14,11 @@ import (
 // and watching costs a goroutine. With 20 ms, a front on which 512 clients wait all the time, so that each answer takes
 // longer, needed a tenth more CPU.
 const watchAfter = 100 * time.Millisecond
+
+// afterOthers lets those go on first who are ready. Called before something is sent, it makes all read who have something to
+// read, and then all send, as an event loop does: so those at the other ends find several messages when they wake, and need not
+// be woken for each. With 512 connections that saves 8 % of what a request costs (contrib/bench, k512).
+func afterOthers() { runtime.Gosched() }
 
 // waits is how an exchange waits for its member: with time-outs, and such that it can be woken by those who find out
 // meanwhile that waiting is in vain.
