@@ -37,7 +37,8 @@ func (g *Gossiper) Survey(now time.Time, f Focus) ([]*node.Node, *node.Others) {
 	return g.table.Survey(now, f)
 }
 
-// Find returns the peer with that id, or nil. From then on it is listed for a while, whatever the focus.
+// Find returns the peer with that id, or nil. From its next beat on it is listed for a while, whatever the focus; until then
+// of a node that was out of focus only that is known which tells its beats and hops from others'.
 func (g *Gossiper) Find(id node.ID, now time.Time) *node.Node {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -57,27 +58,39 @@ func (t *Table) Find(id node.ID, now time.Time) *node.Node {
 	if e == nil {
 		return nil
 	}
-	e.wanted = now
-	return e.shown()
+	e.wanted, e.detailed = now, true
+	return e.shown(id)
 }
 
-// Survey returns the nodes in focus as AppendNodes does, and the sums of the others: nil if there are none.
+// Survey returns the nodes in focus as AppendNodes does, and the sums of the others: nil if there are none. Who comes into
+// focus is listed from its next beat on, and of who goes out of it the detail is forgotten.
 func (t *Table) Survey(now time.Time, f Focus) ([]*node.Node, *node.Others) {
-	if f.All || len(t.nodes) <= FocusFrom {
-		return t.AppendNodes(make([]*node.Node, 0, len(t.nodes))), nil
+	all := f.All || len(t.nodes) <= FocusFrom
+	var last map[string]uint64
+	if !all {
+		last = t.lastInFocus(now, f)
 	}
-	last := t.lastInFocus(now, f)
-	var nodes []*node.Node
-	others := &node.Others{}
-	var services []node.Service // of the one that is looked at
-	for _, e := range t.nodes {
-		if now.Sub(e.wanted) < wantedFor || f.Addrs[e.node.Addr.Addr()] || e.within(f.Front, last, now) {
-			nodes = append(nodes, e.shown())
-			continue
+	nodes := make([]*node.Node, 0, min(len(t.nodes), FocusFrom))
+	var others *node.Others
+	var n node.Node             // of the one that is looked at
+	var services []node.Service // of the same
+	for id, e := range t.nodes {
+		switch {
+		case all, now.Sub(e.wanted) < wantedFor, f.Addrs[e.addr.Addr()], e.within(f.Front, last, now):
+			e.detailed = true
+			if e.detail != nil {
+				nodes = append(nodes, e.shown(id))
+				continue
+			}
+		default:
+			e.forget()
 		}
-		e.published = nil
+		if others == nil {
+			others = &node.Others{}
+		}
+		e.brief(id, &n)
 		services = e.appendServices(services[:0])
-		others.Add(&e.node, services, now)
+		others.Add(&n, services, now)
 	}
 	return nodes, others
 }
@@ -105,11 +118,11 @@ func (t *Table) lastInFocus(now time.Time, f Focus) map[string]uint64 {
 
 // choosable returns the farm if the node may be chosen for it, as far as it is known here; else nil.
 func (e *entry) choosable(name string, now time.Time) *farm {
-	if e.node.State != node.Up || e.node.Age(now) > e.node.Beats(focusBeats) {
+	if e.state != node.Up || e.ageAt(now) > node.Beats(e.interval, focusBeats) {
 		return nil
 	}
 	f := e.find(name)
-	if f == nil || !f.Ready {
+	if f == nil || !f.ready {
 		return nil
 	}
 	return f

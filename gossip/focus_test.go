@@ -75,8 +75,17 @@ func TestWhoIsAskedForIsListed(t *testing.T) {
 	if table.Find(id(7), start) != nil {
 		t.Error("a node is found that nobody heard of")
 	}
+	if lists(start) {
+		t.Error("it is listed although no more than the least is known of it")
+	}
+	b := sealed(of(id(1007), beat(1, 2)))
+	b.Node.Zone = "b"
+	table.Observe(b, from, start)
 	if !lists(start) || !lists(start.Add(wantedFor-1)) || lists(start.Add(wantedFor)) {
-		t.Error("it must be listed from then on for ten minutes")
+		t.Error("it must be listed from its next beat on for ten minutes")
+	}
+	if n := table.Find(id(1007), start); n.Zone != "" {
+		t.Errorf("all of it is remembered: %+v", n)
 	}
 }
 
@@ -90,6 +99,11 @@ func TestWhoStandsAtAWantedAddressIsListed(t *testing.T) {
 		t.Errorf("%d nodes are listed though nobody wants any", len(nodes))
 	}
 	f.Addrs = map[netip.Addr]bool{b.Node.Addr.Addr(): true}
+	if nodes, others := table.Survey(start, f); len(nodes) != 0 || others.Nodes != 2001 {
+		t.Errorf("%d nodes are listed, %d are not; want none before the next beat", len(nodes), others.Nodes)
+	}
+	b.Node.Sequence++
+	table.Observe(b, from, start)
 	nodes, others := table.Survey(start, f)
 	if len(nodes) != 1 || nodes[0].ID != id(999) || others.Nodes != 2000 {
 		t.Errorf("%d nodes are listed, %d are not; want the one at that address", len(nodes), others.Nodes)
@@ -110,18 +124,23 @@ func TestWhoMayNotBeChosenMakesRoomInTheFocus(t *testing.T) {
 			table.Observe(b, from, start.Add(time.Second))
 		}
 	}
-	now := start.Add(6 * time.Second) // all others are heard again, but for the third
-	for i := range uint64(5000) {
-		n := table.nodes[id(1000+i)]
-		if n.node.Sequence == 1 && n.node.ID != before[2].ID {
-			b := sealed(of(id(1000+i), beat(1, 2)))
-			if len(n.farms) > 0 {
+	// All others are heard again, but for the third; and once more, now that somebody looks.
+	var after []*node.Node
+	for sequence := range uint64(2) {
+		now := start.Add(time.Duration(6+sequence) * time.Second)
+		for i := range uint64(5000) {
+			e := table.nodes[id(1000+i)]
+			if slices.ContainsFunc(before[:3], func(n *node.Node) bool { return n.ID == id(1000+i) }) {
+				continue
+			}
+			b := sealed(of(id(1000+i), beat(1, 2+sequence)))
+			if len(e.farms) > 0 {
 				b.Node.Services = []node.Service{{Farm: "web", Ready: true}}
 			}
 			table.Observe(b, from, now)
 		}
+		after, _ = table.Survey(now.Add(time.Second), f)
 	}
-	after, _ := table.Survey(start.Add(7*time.Second), f)
 	if len(after) != 10 {
 		t.Errorf("%d are listed, want 10", len(after))
 	}
@@ -183,7 +202,7 @@ func BenchmarkReceiveSealed10000(b *testing.B) {
 	for n := 0; b.Loop(); n++ {
 		if n%40000 == 0 && n > 0 { // the table forgets what it knows of the order
 			for _, e := range g.table.nodes {
-				e.node.Sequence, e.sealed.sequence = 1, 1
+				e.last.sequence, e.sealed.sequence = 1, 1
 			}
 		}
 		r.take(beats[10000+n%40000], from)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net"
 	"time"
-
-	"backhand/gossip/node"
 )
 
 // lookEvery is how often the network is looked at: what a change of it costs in beats must be over within two intervals.
@@ -47,15 +45,16 @@ func (g *Gossiper) look(now time.Time, news bool) {
 	g.mu.Lock()
 	rejoin := false
 	if g.suspicion.holds() || g.snooping.phase != unsuspected || !g.table.heard(now) {
-		nodes := g.table.peek(make([]*node.Node, 0, g.table.Len()))
+		nodes := g.table.peek()
 		g.suspicion.look(nodes, now)
 		rejoin = g.snooping.look(nodes, m, now)
 	}
 	g.mu.Unlock()
+	if !rejoin {
+		return
+	}
 	for _, l := range links {
-		if rejoin {
-			_ = l.rejoin(now) // what is wrong shows when the next beat is sent
-		}
+		_ = l.rejoin(now) // what is wrong shows when the next beat is sent
 	}
 }
 

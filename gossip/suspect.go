@@ -23,20 +23,22 @@ func quiet(n *node.Node, now time.Time) bool { return now.Sub(n.Heard) > n.Beats
 // heard reports whether any node is heard at all.
 func (t *Table) heard(now time.Time) bool {
 	for _, e := range t.nodes {
-		if !quiet(&e.node, now) {
+		if now.Sub(e.heard) <= node.Beats(e.interval, quietAfter) {
 			return true
 		}
 	}
 	return false
 }
 
-// peek appends all nodes as the table has them, without their farms: who calls may not keep them. Unlike AppendNodes it
-// costs next to nothing.
-func (t *Table) peek(dst []*node.Node) []*node.Node {
-	for _, e := range t.nodes {
-		dst = append(dst, &e.node)
+// peek returns all nodes as far as everybody is known, without their farms.
+func (t *Table) peek() []*node.Node {
+	all, out := make([]node.Node, len(t.nodes)), make([]*node.Node, 0, len(t.nodes))
+	for id, e := range t.nodes {
+		n := &all[len(out)]
+		e.brief(id, n)
+		out = append(out, n)
 	}
-	return dst
+	return out
 }
 
 // fallen returns the nodes that fell silent together, and when the last beat came of all, if not one is heard any more.

@@ -62,6 +62,7 @@ type Table struct {
 	nodes    map[node.ID]*entry
 	services int                // farms of all entries
 	unsealed map[netip.Addr]int // nodes that were not sealed, by the address that they came from
+	keys     []node.KeyMark     // that some node holds, see held
 	roomMade time.Time
 
 	gone     map[node.ID]mark
@@ -77,30 +78,8 @@ func NewTable(self node.ID, boot uint64) *Table {
 	}
 }
 
-// entry is a node that is listed.
-type entry struct {
-	node  node.Node // Services are in farms; Labels and Keys are never written to, since what was published shares them
-	farms []farm
-	left  bool // said that it leaves; nothing it says later in this boot takes that back
-
-	sealed latest    // that came sealed; zero: none did
-	proved time.Time // when that was
-
-	parts uint8
-	seen  uint64 // a bit for each part of the newest sequence that came
-	round uint64 // counts sequences
-
-	published *node.Node // made when asked for; nil if something changed since
-	wanted    time.Time  // when somebody asked for it by its id
-}
-
-// farm is one of an entry, of which the newest sequence that is whole, or a part of a newer one, told.
-type farm struct {
-	node.Service
-	round uint64
-	place int    // in the sequence of that round, by part and then within it
-	hash  uint64 // node.MemberHash
-}
+// provenFor is for how many intervals a node that sealed its beats is not believed to have stopped that.
+const provenFor = 3
 
 // latest is which beat of a node was the last.
 type latest struct{ boot, sequence uint64 }
@@ -136,7 +115,7 @@ func (t *Table) Observe(b *wire.Beat, from netip.Addr, at time.Time) Result {
 		}
 		t.begin(e, b, from, at)
 	} else {
-		another := n.Boot != e.node.Boot || n.Sequence != e.node.Sequence || (n.Key == 0) != (e.node.Key == 0)
+		another := e.last != latest{n.Boot, n.Sequence} || (n.Key == 0) != (e.key == 0)
 		switch {
 		case another && n.Key == 0 && e.proven(at):
 			return Unsealed
@@ -156,22 +135,6 @@ func (l latest) before(n *node.Node) bool {
 	return n.Boot > l.boot || n.Boot == l.boot && n.Sequence > l.sequence
 }
 
-// takes reports whether n begins a new sequence of the node.
-func (e *entry) takes(n *node.Node, at time.Time) bool {
-	if n.Key != 0 {
-		return e.sealed.before(n)
-	}
-	last := latest{e.node.Boot, e.node.Sequence}
-	return last.before(n) && !e.proven(at)
-}
-
-// provenFor is for how many intervals a node that sealed its beats is not believed to have stopped that.
-const provenFor = 3
-
-func (e *entry) proven(at time.Time) bool {
-	return e.sealed != latest{} && at.Sub(e.proved) <= provenFor*e.node.Interval
-}
-
 func bit(part uint8) uint64 { return 1 << (part - 1) }
 
 // admit takes in the first beat of a node that is not listed.
@@ -187,7 +150,7 @@ func (t *Table) admit(b *wire.Beat, from netip.Addr, at time.Time) Result {
 	if len(t.nodes) >= t.maxNodes || n.Key == 0 && t.unsealed[from] >= MaxUnsealed {
 		return Full
 	}
-	e := &entry{sealed: m.sealed}
+	e := &entry{sealed: m.sealed, detailed: true}
 	if r := t.fits(e, b, true); r != Updated {
 		return r
 	}
@@ -239,26 +202,17 @@ func (t *Table) fits(e *entry, b *wire.Beat, first bool) Result {
 
 // begin takes the node block of a new sequence.
 func (t *Table) begin(e *entry, b *wire.Beat, from netip.Addr, at time.Time) {
-	if b.Node.Boot != e.node.Boot || (b.Node.Key == 0) != (e.node.Key == 0) {
+	if b.Node.Boot != e.last.boot || (b.Node.Key == 0) != (e.key == 0) {
 		// The agent was started anew, or somebody else spoke in its name. What it served before says nothing.
 		t.services -= len(e.farms)
-		e.farms, e.node.Labels, e.node.Keys, e.left = e.farms[:0], nil, nil, false
+		e.farms, e.keys, e.left = e.farms[:0], nil, false
+		if e.detail != nil {
+			e.detail.Labels = nil
+		}
 	}
 	t.count(e, -1)
-	labels, keys := e.node.Labels, e.node.Keys
-	e.node = b.Node
-	e.node.Services, e.node.Labels, e.node.Keys = nil, labels, keys
-	e.node.Heard, e.node.From = at, from
+	e.take(b, from, at)
 	t.count(e, 1)
-	if e.node.Key != 0 {
-		e.sealed, e.proved = latest{e.node.Boot, e.node.Sequence}, at
-	}
-	e.left = e.left || e.node.State == node.Leaving
-	if e.left {
-		e.node.State = node.Leaving
-	}
-	e.parts, e.seen = b.Parts, 0
-	e.round++
 }
 
 // merge takes the farms of a part, and of the first one the labels. Once all parts came, farms that are in none of them go;
@@ -271,59 +225,43 @@ func (t *Table) merge(e *entry, b *wire.Beat) {
 		f := e.find(s.Farm)
 		if f == nil {
 			f = e.add()
-			f.hash = node.MemberHash(e.node.ID, s.Farm)
+			*f = farm{hash: node.MemberHash(b.Node.ID, s.Farm)}
 		}
-		*f = farm{Service: *s, round: e.round, place: int(b.Part)<<8 + i, hash: f.hash}
+		e.learn(f, s, uint16(b.Part)<<8+uint16(i))
 	}
-	if b.Part == 1 && !slices.Equal(e.node.Labels, b.Node.Labels) {
-		e.node.Labels = slices.Clone(b.Node.Labels)
-	}
-	if b.Part == 1 && !slices.Equal(e.node.Keys, b.Node.Keys) {
-		e.node.Keys = slices.Clone(b.Node.Keys)
+	if b.Part == 1 {
+		if e.detail != nil && !slices.Equal(e.detail.Labels, b.Node.Labels) {
+			e.detail.Labels = slices.Clone(b.Node.Labels)
+		}
+		if !slices.Equal(e.keys, b.Node.Keys) {
+			e.keys = t.held(b.Node.Keys)
+		}
 	}
 	e.seen |= bit(b.Part)
 	if e.seen == bit(e.parts)<<1-1 {
-		e.farms = slices.DeleteFunc(e.farms, func(f farm) bool { return f.round != e.round })
-		slices.SortFunc(e.farms, func(a, b farm) int { return a.place - b.place })
+		e.settle()
 	}
 	t.services += len(e.farms)
 }
 
+// held returns a copy of the keys that a node holds; most hold the same, and share it.
+func (t *Table) held(keys []node.KeyMark) []node.KeyMark {
+	if !slices.Equal(t.keys, keys) {
+		t.keys = slices.Clone(keys)
+	}
+	return t.keys
+}
+
 // count keeps the account of who announces how many nodes without a key.
 func (t *Table) count(e *entry, by int) {
-	if e.node.Key != 0 || !e.node.From.IsValid() {
+	if e.key != 0 || !e.from.IsValid() {
 		return
 	}
-	if n := t.unsealed[e.node.From] + by; n > 0 {
-		t.unsealed[e.node.From] = n
+	if n := t.unsealed[e.from] + by; n > 0 {
+		t.unsealed[e.from] = n
 	} else {
-		delete(t.unsealed, e.node.From)
+		delete(t.unsealed, e.from)
 	}
-}
-
-func (e *entry) find(name string) *farm {
-	for i := range e.farms {
-		if e.farms[i].Farm == name {
-			return &e.farms[i]
-		}
-	}
-	return nil
-}
-
-// add returns a place for one more farm: of a node that has as many as it may, one that this sequence has not told of.
-// There is such a one, see fits.
-func (e *entry) add() *farm {
-	if len(e.farms) < node.MaxFarms {
-		e.farms = append(e.farms, farm{})
-		return &e.farms[len(e.farms)-1]
-	}
-	oldest := &e.farms[0]
-	for i := range e.farms {
-		if e.farms[i].round < oldest.round {
-			oldest = &e.farms[i]
-		}
-	}
-	return oldest
 }
 
 // Expire takes nodes off the list that have been silent for an hour, be it that they left or that they fell silent, and
@@ -331,11 +269,11 @@ func (e *entry) add() *farm {
 func (t *Table) Expire(now time.Time) []node.ID {
 	var silent []time.Time
 	for _, e := range t.nodes {
-		if e.node.Heard.After(now) {
-			e.node.Heard, e.published = now, nil
+		if e.heard.After(now) {
+			e.heard, e.published = now, nil
 		}
 		if e.silent(now) {
-			silent = append(silent, e.node.Heard)
+			silent = append(silent, e.heard)
 		}
 	}
 	last := now // of those that are silent, who was heard after that goes
@@ -344,13 +282,8 @@ func (t *Table) Expire(now time.Time) []node.ID {
 		last = silent[ShownMost-1]
 	}
 	return t.drop(func(e *entry) bool {
-		return now.Sub(e.node.Heard) >= Shown || e.silent(now) && e.node.Heard.After(last)
+		return now.Sub(e.heard) >= Shown || e.silent(now) && e.heard.After(last)
 	})
-}
-
-// silent reports whether a node was not heard for so long that it may go if there are too many of them.
-func (e *entry) silent(now time.Time) bool {
-	return now.Sub(e.node.Heard) >= max(roomAfter, 6*e.node.Interval)
 }
 
 // makeRoom takes the silent off the list before their hour is over. The living are never touched.
@@ -388,31 +321,14 @@ func (t *Table) remember(id node.ID, e *entry) {
 		delete(t.gone, old)
 	}
 	t.goneRing[place] = id
-	t.gone[id] = mark{any: latest{e.node.Boot, e.node.Sequence}, sealed: e.sealed, place: place}
+	t.gone[id] = mark{any: e.last, sealed: e.sealed, place: place}
 }
 
 // AppendNodes appends all nodes that are listed, in no order. They never change and may be shared; of one that was not
 // heard since, the next call returns the same.
 func (t *Table) AppendNodes(dst []*node.Node) []*node.Node {
-	for _, e := range t.nodes {
-		dst = append(dst, e.shown())
-	}
-	return dst
-}
-
-// shown returns the node as others may have it.
-func (e *entry) shown() *node.Node {
-	if e.published == nil {
-		n := e.node
-		n.Services = e.appendServices(make([]node.Service, 0, len(e.farms)))
-		e.published = &n
-	}
-	return e.published
-}
-
-func (e *entry) appendServices(dst []node.Service) []node.Service {
-	for i := range e.farms {
-		dst = append(dst, e.farms[i].Service)
+	for id, e := range t.nodes {
+		dst = append(dst, e.shown(id))
 	}
 	return dst
 }

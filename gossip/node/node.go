@@ -113,9 +113,12 @@ func (n *Node) Age(now time.Time) time.Duration {
 // do not send together.
 const Jitter = 0.1
 
-// Beats returns how long the node may take over that many beats: an interval each, and a tenth.
-func (n *Node) Beats(beats float64) time.Duration {
-	return time.Duration(min(beats*(1+Jitter)*float64(n.Interval), math.MaxInt64/2)) // it may announce any interval
+// Beats returns how long the node may take over that many beats.
+func (n *Node) Beats(beats float64) time.Duration { return Beats(n.Interval, beats) }
+
+// Beats returns how long a node of that interval may take over that many beats: an interval each, and a tenth.
+func Beats(interval time.Duration, beats float64) time.Duration {
+	return time.Duration(min(beats*(1+Jitter)*float64(interval), math.MaxInt64/2)) // it may announce any interval
 }
 
 // Stats are the figures of a host, for all that runs on it.
