@@ -75,7 +75,8 @@
 //     begun by then: most that look so have closed both. One that said "Connection: close", or speaks HTTP/1.0, or has
 //     sent more requests, gets its answers however long they take.
 //   - Upon which failures a request that may run twice is sent to another member: no answer in time, a connection that
-//     ends before an answer, an answer that is no HTTP, and a node that has not been heard for three of its intervals.
+//     ends before an answer, an answer that is no HTTP, and a node of which the last three beats did not come. With what may
+//     not run twice a node is waited for until six did not.
 //     Where the response came over a hop, the agent there sends such a request back as refused.
 //   - An idle connection to a member is looked at before each use (one system call): what a member sends unasked must
 //     not be the answer to somebody else's request.

@@ -173,12 +173,22 @@ func (x *exchange) lookForSilence(now time.Time) error {
 	}
 	if m := x.ho.member; x.ho.toAgent && x.ho.waiting {
 		n := x.h.cfg.Node(m.Node.ID)
-		if n == nil || n.Age(now) > 3*n.Interval {
+		if n == nil || n.Age(now) > n.Beats(x.silentBeats()) {
 			return because(fellSilent, nil)
 		}
 		x.lookAt = now.Add(n.Interval)
 	}
 	return nil
+}
+
+// silentBeats is how many beats a node must have missed for an answer of it not to be waited for any longer. Where some get lost
+// by chance, three in a row do now and then. Who can be handed to another member takes no harm from that; the others are given
+// up when chains drop the node, too.
+func (x *exchange) silentBeats() float64 {
+	if x.mayRepeat() {
+		return 3
+	}
+	return 6
 }
 
 // watchClient notes if the client goes away, from now on.
