@@ -60,7 +60,7 @@ func newClusterCollector(src Source, now func() time.Time) *clusterCollector {
 			"Nodes and members of which there are no figures here, since there are too many."),
 		highWater: d("backhand_load_high_water", "Load average that counts as full in the cluster; a power of two."),
 		sent:      d("backhand_beats_sent_total", "Beats that this agent sent."),
-		received:  d("backhand_beats_received_total", "Beats of others that this agent took."),
+		received:  d("backhand_beats_received_total", "Datagrams that came in for beats: of others, its own, and those that it did not take."),
 		rejected:  d("backhand_beats_rejected_total", "Beats that this agent did not take, by reason.", "reason"),
 		ready:     d("backhand_ready", "1 if this agent takes requests, 0 if it is draining or leaving."),
 		warnings:  d("backhand_config_warnings", "Warnings about the configuration that the page shows."),

@@ -67,7 +67,7 @@ type Listener struct {
 // Beats counts announcements since the start.
 type Beats struct {
 	Sent     uint64  `json:"sent"`
-	Received uint64  `json:"received"` // and taken
+	Received uint64  `json:"received"` // all that came: of others, its own, and what was not taken
 	Rejected []Count `json:"rejected"` // by reason
 }
 
