@@ -46,7 +46,9 @@ func (b *bed) prepare(ctx context.Context, turns []turn) (err error) {
 	if b.binary, b.commit, err = program(ctx, b.opt.binary, b.dir, b.say); err != nil {
 		return err
 	}
-	b.net, err = newNetwork(b.opt.members, mostFronts(turns))
+	if len(turns) > 0 {
+		b.net, err = newNetwork(b.opt.members, mostFronts(turns))
+	}
 	return err
 }
 
@@ -89,43 +91,43 @@ func (b *bed) measure(ctx context.Context, t turn) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	result, err := b.load(ctx, p, spec)
-	if err != nil {
+	var result load.Result
+	if err := b.ask(ctx, p, loadCommand, spec, &result); err != nil {
 		return sample{}, fmt.Errorf("%s: %w", t.name(), err)
 	}
 	return b.sample(t, result, p.cpuTimes()), nil
 }
 
-// load makes the load, at the client's host.
-func (b *bed) load(ctx context.Context, p *processes, spec load.Spec) (r load.Result, err error) {
+// ask runs a command of this program at the client's host, and reads its result.
+func (b *bed) ask(ctx context.Context, p *processes, command string, spec, result any) error {
 	text, err := json.Marshal(spec)
 	if err != nil {
-		return r, err
+		return err
 	}
-	cmd := b.net.command(clientHost, b.self, loadCommand, string(text))
+	cmd := b.net.command(clientHost, b.self, command, string(text))
 	out, err := os.Create(filepath.Join(b.dir, "result"))
 	if err != nil {
-		return r, err
+		return err
 	}
 	defer out.Close()
 	cmd.Stdout = out
-	x, err := p.start("load", roleLoad, cmd)
+	x, err := p.start(command, roleLoad, cmd)
 	if err != nil {
-		return r, err
+		return err
 	}
 	if err := b.await(ctx, p, x); err != nil {
-		return r, err
+		return err
 	}
 	if !x.cmd.ProcessState.Success() {
-		return r, fmt.Errorf("%s", x.tail())
+		return fmt.Errorf("%s", x.tail())
 	}
 	if _, err := out.Seek(0, io.SeekStart); err != nil {
-		return r, err
+		return err
 	}
-	return r, gob.NewDecoder(out).Decode(&r)
+	return gob.NewDecoder(out).Decode(result)
 }
 
-// await waits until the load has ended, or something else has.
+// await waits until the command has ended, or something else has.
 func (b *bed) await(ctx context.Context, p *processes, x *process) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

@@ -108,7 +108,10 @@ func short(t *testing.T, policies ...string) results {
 }
 
 // results are those of a run, of one repetition and one group.
-type results struct{ Samples, Simulated samples }
+type results struct {
+	Samples, Simulated samples
+	Loss               []lossRow
+}
 
 // of returns the sample of a policy, or an empty one.
 func (all samples) of(policy string) sample {

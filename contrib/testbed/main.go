@@ -22,6 +22,7 @@ import (
 	"backhand/contrib/testbed/ideal"
 	"backhand/contrib/testbed/load"
 	"backhand/contrib/testbed/origin"
+	"backhand/contrib/testbed/watch"
 )
 
 func main() {
@@ -40,6 +41,7 @@ const (
 	originCommand = "origin"
 	idealCommand  = "ideal"
 	loadCommand   = "load"
+	watchCommand  = "watch"
 )
 
 func dispatch(ctx context.Context, args []string, out, say io.Writer) error {
@@ -58,7 +60,9 @@ func dispatch(ctx context.Context, args []string, out, say io.Writer) error {
 			}
 			return ideal.Run(ctx, s)
 		case loadCommand:
-			return makeLoad(ctx, spec, out)
+			return answer(ctx, spec, out, load.Run)
+		case watchCommand:
+			return answer(ctx, spec, out, watch.Run)
 		}
 	}
 	opt, err := parseFlags(args, say)
@@ -68,12 +72,13 @@ func dispatch(ctx context.Context, args []string, out, say io.Writer) error {
 	return run(ctx, opt, args, out, say)
 }
 
-func makeLoad(ctx context.Context, spec []byte, out io.Writer) error {
-	var s load.Spec
+// answer runs what the spec says, and writes what comes of it for the one who started this.
+func answer[S, R any](ctx context.Context, spec []byte, out io.Writer, do func(context.Context, S) (R, error)) error {
+	var s S
 	if err := json.Unmarshal(spec, &s); err != nil {
 		return err
 	}
-	r, err := load.Run(ctx, s)
+	r, err := do(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -85,18 +90,19 @@ func run(ctx context.Context, opt options, args []string, out, say io.Writer) er
 	if err := needs(programs(opt)); err != nil {
 		return err
 	}
-	held, err := lock(ctx, say)
-	if err != nil {
-		return err
-	}
-	defer held.Close()
 	turns := plan(opt)
+	if len(turns) > 0 { // loss is about seconds, and takes little: it need not have the machine for itself
+		held, err := lock(ctx, say)
+		if err != nil {
+			return err
+		}
+		defer held.Close()
+	}
 	b, err := newBed(ctx, opt, turns, say)
 	if err != nil {
 		return err
 	}
-	each := opt.warm + opt.secs + after + 6*time.Second // to start it, and to wait for the last answers
-	fmt.Fprintf(say, "%d measurements, about %v\n", len(turns), (time.Duration(len(turns)) * each).Round(10*time.Second))
+	fmt.Fprintf(say, "%d measurements, about %v\n", opt.measurements(turns), opt.takes(turns).Round(10*time.Second))
 	r := newReport(opt, args, b.commit)
 	var failed error
 	for i, t := range turns {
@@ -108,12 +114,15 @@ func run(ctx context.Context, opt options, args []string, out, say io.Writer) er
 		fmt.Fprintf(say, "%d/%d %s\n", i+1, len(turns), s.line())
 		r.Samples = append(r.Samples, s)
 	}
+	if opt.loses() && failed == nil {
+		r.Loss, failed = b.lose(ctx)
+	}
 	if opt.simulate && failed == nil {
 		r.Simulated, failed = b.simulated(ctx, turns)
 	}
 	failed = errors.Join(failed, b.close())
-	if len(r.Samples) > 0 {
-		r.Targets = judge(opt, r.Samples)
+	if len(r.Samples) > 0 || len(r.Loss) > 0 {
+		r.Targets = append(judge(opt, r.Samples), judgeLoss(r.Loss)...)
 		r.write(out)
 		failed = errors.Join(failed, r.save(opt.jsonFile))
 	}
@@ -123,10 +132,10 @@ func run(ctx context.Context, opt options, args []string, out, say io.Writer) er
 func parseFlags(args []string, say io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("testbed", flag.ContinueOnError)
 	f.SetOutput(say)
-	scenarios := f.String("scenarios", names(allScenarios()), "what is measured")
+	scenarios := f.String("scenarios", names(choiceScenarios()), "what is measured, of "+names(allScenarios()))
 	policies := f.String("policies", "", "who chooses, of "+names(builtinPolicies())+" (default: all)")
 	fronts := f.String("fronts", "1,4,12,24", "numbers of fronts in the scenario main")
-	secs := f.Float64("secs", 100, "seconds of each measurement, 1 to 600")
+	secs := f.Float64("secs", 0, "seconds of each measurement, 1 to 600 (default 100, and 600 of loss)")
 	warm := f.Float64("warm", 15, "seconds of load before each, 0.5 to 120")
 	mean := f.Duration("mean", 50*time.Millisecond, "of the works, 5ms to 1s; half as many requests come if it is twice as long")
 	seed := f.Uint("seed", 1, "of the traces; each repetition has the next one")
@@ -148,6 +157,12 @@ func parseFlags(args []string, say io.Writer) (o options, err error) {
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
+	o.lossFor = usualLossFor
+	if set(f, "secs") {
+		o.lossFor = time.Duration(*secs * 1e9)
+	} else {
+		*secs = usualSecs
+	}
 	o.secs, o.warm, o.mean, o.seed = time.Duration(*secs*1e9), time.Duration(*warm*1e9), *mean, uint64(*seed)
 	var errs [3]error
 	o.scenarios, errs[0] = pick("-scenarios", *scenarios, allScenarios())
@@ -161,6 +176,12 @@ func parseFlags(args []string, say io.Writer) (o options, err error) {
 		err = fmt.Errorf("%q: there are only flags", f.Args())
 	}
 	return o, errors.Join(errs[0], errs[1], errs[2], err, o.check(*secs, *warm))
+}
+
+// set reports whether the flag was given.
+func set(f *flag.FlagSet, name string) (given bool) {
+	f.Visit(func(one *flag.Flag) { given = given || one.Name == name })
+	return given
 }
 
 func (o options) check(secs, warm float64) error {

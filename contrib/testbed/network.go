@@ -132,6 +132,14 @@ func (n *network) add(bridge string, host int) error {
 	return said(cmd)
 }
 
+// lose makes a host lose that many of a hundred of the datagrams that come to it from others, each by chance.
+func (n *network) lose(host, percent int) error {
+	return said(n.command(host, "nft", fmt.Sprintf(`
+		add table inet testbed
+		add chain inet testbed in { type filter hook input priority 0; }
+		add rule inet testbed in iifname eth0 ip saddr != %s meta l4proto udp numgen random mod 100 < %d drop`, address(host), percent)))
+}
+
 func (n *network) host(i int) string { return fmt.Sprintf("%s-%d", n.prefix, i) }
 
 // command returns a command that runs at a host.
@@ -172,8 +180,11 @@ func needs(programs []string) error {
 }
 
 func packageOf(program string) string {
-	if program == "ip" {
+	switch program {
+	case "ip":
 		return "iproute2"
+	case "nft":
+		return "nftables"
 	}
 	return program
 }

@@ -18,6 +18,7 @@ type options struct {
 	reps      int
 	warm      time.Duration
 	secs      time.Duration // of a measurement
+	lossFor   time.Duration // of the scenario loss
 	mean      time.Duration // of the works
 	load      float64
 	seed      uint64
@@ -58,11 +59,13 @@ const (
 	keyError  = "error"
 	keySlow   = "slow"
 	keyLight  = "light"
+	keyLoss   = "loss"
 )
 
 const (
 	usualFronts = 4 // where their number is not what it is about
 	usualGossip = time.Second
+	usualSecs   = 100
 	lightLoad   = .2
 	fallFor     = 10 * time.Second
 	fallEvery   = 25 * time.Second
@@ -83,7 +86,14 @@ func allScenarios() []scenario {
 			of(keyIdeal, keyAuto, keyLeast, keyNginx), slowGroups,
 		},
 		{keyLight, "20 % load, all members alike: what the testbed itself adds", of(keyIdeal, keyAuto, keyLeast), lightGroups},
+		{keyLoss, "hosts lose beats: false alarms, and requests that fail", of(), func(options) []group { return nil }},
 	}
+}
+
+// choiceScenarios are those that are about the choice, and measured where no others are named: loss takes ten minutes more,
+// and says nothing of it.
+func choiceScenarios() []scenario {
+	return slices.DeleteFunc(allScenarios(), func(s scenario) bool { return s.key == keyLoss })
 }
 
 func (s scenario) name() string { return s.key }
@@ -184,10 +194,42 @@ func mostFronts(turns []turn) (n int) {
 	return n
 }
 
+// loses reports whether the scenario loss is among those that are wanted.
+func (o options) loses() bool {
+	return slices.ContainsFunc(o.scenarios, func(s scenario) bool { return s.key == keyLoss })
+}
+
+// wanted returns the policies that some scenario is about.
+func (o options) wanted() []policy {
+	return slices.DeleteFunc(slices.Clone(o.policies), func(p policy) bool {
+		return !slices.ContainsFunc(o.scenarios, func(s scenario) bool { return s.wants(p) })
+	})
+}
+
+func (o options) measurements(turns []turn) int {
+	if o.loses() {
+		return len(turns) + 1 // all its beds at once
+	}
+	return len(turns)
+}
+
+// takes returns how long they take, with the time to start everything and to wait for the last answers.
+func (o options) takes(turns []turn) time.Duration {
+	const around = 6 * time.Second
+	all := time.Duration(len(turns)) * (o.warm + o.secs + after + around)
+	if o.loses() {
+		all += o.warm + o.lossFor + around
+	}
+	return all
+}
+
 // programs returns those that must be installed.
 func programs(o options) []string {
 	list := []string{"ip"}
-	for _, p := range o.policies {
+	if o.loses() {
+		list = append(list, "nft")
+	}
+	for _, p := range o.wanted() {
 		if p.program != "" {
 			list = append(list, p.program)
 		}

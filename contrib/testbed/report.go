@@ -13,12 +13,13 @@ import (
 // report is all that a run gave.
 type report struct {
 	opt      options
-	Machine  string   `json:"machine"`
-	Command  string   `json:"command"`
-	Commit   string   `json:"commit"`
-	Versions []string `json:"versions"`
-	Samples  samples  `json:"samples"`
-	Targets  []target `json:"targets"`
+	Machine  string    `json:"machine"`
+	Command  string    `json:"command"`
+	Commit   string    `json:"commit"`
+	Versions []string  `json:"versions"`
+	Samples  samples   `json:"samples"`
+	Targets  []target  `json:"targets"`
+	Loss     []lossRow `json:"loss,omitempty"`
 	// Simulated is what the simulator makes of the same traces.
 	Simulated samples `json:"simulated"`
 }
@@ -26,7 +27,7 @@ type report struct {
 func newReport(opt options, args []string, commit string) *report {
 	return &report{
 		opt: opt, Machine: machine(), Command: strings.Join(append([]string{"go run -C contrib/testbed ."}, args...), " "),
-		Commit: commit, Versions: versions(opt.policies),
+		Commit: commit, Versions: versions(opt.wanted()),
 	}
 }
 
@@ -64,6 +65,7 @@ func (r *report) write(w io.Writer) {
 	for _, s := range r.opt.scenarios {
 		r.table(w, s)
 	}
+	writeLoss(w, r.Loss)
 	if len(r.Targets) == 0 {
 		return
 	}

@@ -37,6 +37,7 @@ type values struct {
 	Member   bool
 	Slots    int
 	Chain    []string
+	Keys     string // file
 }
 
 // folder returns the folder of a host, which is the same in all rows: an agent keeps there what it found out about its

@@ -110,6 +110,11 @@ func (r *run) sum(ctx context.Context, addr, prefix string) (total float64, err 
 	if err != nil {
 		return 0, err
 	}
+	return Sum(text, prefix)
+}
+
+// Sum adds up the metrics whose lines begin so.
+func Sum(text, prefix string) (total float64, err error) {
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, prefix) {
 			words := strings.Fields(line)
