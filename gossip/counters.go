@@ -30,7 +30,9 @@ const (
 
 // String returns the word that metrics use.
 func (r Reason) String() string {
-	names := [Reasons]string{"cidr", "size", "magic", "version", "cluster", "unsealed", "seal", "forged", "malformed", "replay", "address", "full"}
+	names := [Reasons]string{
+		"cidr", "size", "magic", "version", "cluster", "unsealed", "seal", "forged", "malformed", "replay", "address", "full",
+	}
 	if r >= Reasons {
 		return "unknown"
 	}

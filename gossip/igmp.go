@@ -19,7 +19,7 @@ const (
 	rejoinEvery = time.Minute
 	// answeredWithin is how many beats after that a node must be heard, if it is because of it.
 	answeredWithin = 3
-	// provenFor is how long the crutch stays in use, although peers are heard, once it was seen to help twice.
+	// crutchFor is how long the crutch stays in use, although peers are heard, once it was seen to help twice.
 	crutchFor = time.Hour
 )
 

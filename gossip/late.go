@@ -44,8 +44,11 @@ func (l *lateness) note(now time.Time, late, interval time.Duration) {
 func (l *lateness) finding() (Finding, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !l.told {
+		return Finding{}, false
+	}
 	return Finding{Kind: FindingLate, Since: l.first, Text: fmt.Sprintf(
 		"beats leave this host more than half an interval late, up to %v, so that peers may take it for silent: it has too little "+
 			"CPU for what runs on it; take load off it, or let the agent go first (LimitNICE=-15 or CPUWeight= in its unit)",
-		l.worst.Round(time.Millisecond))}, l.told
+		l.worst.Round(time.Millisecond))}, true
 }

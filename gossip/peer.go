@@ -77,14 +77,14 @@ func unfitPeer(a netip.Addr) string {
 		return fmt.Sprintf("%v has a zone: want an address that all hosts can use", a)
 	case a.IsMulticast():
 		return fmt.Sprintf("%v is a group: it belongs in gossip.send", a)
-	case !isHostAddr(a):
+	case !IsHostAddr(a):
 		return fmt.Sprintf("%v is not the address of a host that others can reach", a)
 	}
 	return ""
 }
 
-// isHostAddr reports whether the address may be that of a host, and means the same to all others.
-func isHostAddr(a netip.Addr) bool {
+// IsHostAddr reports whether the address may be that of a host, and means the same to all others.
+func IsHostAddr(a netip.Addr) bool {
 	a = a.Unmap()
 	return a.IsValid() && a.Zone() == "" && !a.IsUnspecified() && !a.IsMulticast() &&
 		a != netip.AddrFrom4([4]byte{255, 255, 255, 255}) && !(a.Is6() && a.IsLinkLocalUnicast())

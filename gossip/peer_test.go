@@ -100,7 +100,7 @@ func FuzzParsePeer(f *testing.F) {
 		if again, err := ParsePeer(p.String()); err != nil || again != p {
 			t.Errorf("%q is %+v, whose own text %q gives %+v, %v", text, p, p, again, err)
 		}
-		if a := p.AddrPort(); a.IsValid() && (!isHostAddr(a.Addr()) || a.Port() == 0 || p.IsSRV()) {
+		if a := p.AddrPort(); a.IsValid() && (!IsHostAddr(a.Addr()) || a.Port() == 0 || p.IsSRV()) {
 			t.Errorf("%q is %+v, at %v", text, p, a)
 		}
 	})

@@ -155,10 +155,11 @@ func (r *receiver) drop(reason Reason, b []byte, from netip.Addr, err error) {
 		log.Warn("beats come that are not sealed, where they should be: give that host the key file, or as long as not all have it " +
 			"set gossip.key_mode to permissive")
 	case DropSeal:
-		log.Warn("beats come that are sealed with a key that this agent has not got: give all hosts the same key file", "key", b[6])
+		log.Warn("beats come that are sealed with a key that this agent has not got: give all hosts the same key file",
+			"key", wire.KeyNumber(b))
 	case DropForged:
 		log.Warn("beats come that are sealed with another key of the same number, or were changed on the way: compare the key files",
-			"key", b[6])
+			"key", wire.KeyNumber(b))
 	case DropAddress:
 		log.Warn("a node announces an address that gossip.accept does not name; add its network there if that is meant",
 			"name", r.beat.Node.Name, "address", r.beat.Node.Addr.String())

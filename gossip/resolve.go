@@ -175,22 +175,59 @@ func (d *directory) findTargets(ctx context.Context, k *known) error {
 		k.targets = []target{{k.Host, k.Port}}
 		return nil
 	}
-	_, records, err := d.resolver.LookupSRV(ctx, "", "", k.Host)
-	if err != nil {
-		return err
+	targets, err := lookUpSRV(ctx, d.resolver, k.Host)
+	if err == nil {
+		k.targets = targets
 	}
-	var targets []target
+	return err
+}
+
+// lookUpSRV returns the hosts that the SRV records of a name stand for, at least one.
+func lookUpSRV(ctx context.Context, resolver Resolver, name string) (targets []target, err error) {
+	_, records, err := resolver.LookupSRV(ctx, "", "", name)
+	if err != nil {
+		return nil, err
+	}
 	for _, r := range records[:min(len(records), MaxPeers)] {
 		if r.Port != 0 && isHostName(r.Target) { // "." says that there is no such service
 			targets = append(targets, target{r.Target, r.Port})
 		}
 	}
 	if targets == nil {
-		return fmt.Errorf("no SRV record of %s names a host and a port", k.Host)
+		return nil, fmt.Errorf("no SRV record of %s names a host and a port", name)
 	}
 	slices.SortFunc(targets, func(a, b target) int { return cmp.Or(cmp.Compare(a.host, b.host), cmp.Compare(a.port, b.port)) })
-	k.targets = targets
-	return nil
+	return targets, nil
+}
+
+// LookUp returns the addresses that a peer stands for, at most that many: its own, those of its name, or those of the hosts that
+// its SRV records name. An error says what could not be looked up; there may be addresses all the same.
+func (p Peer) LookUp(ctx context.Context, resolver Resolver, most int) (addrs []netip.AddrPort, err error) {
+	if a := p.AddrPort(); a.IsValid() {
+		return []netip.AddrPort{a}, nil
+	}
+	targets := []target{{p.Host, p.Port}}
+	if p.IsSRV() {
+		if targets, err = lookUpSRV(ctx, resolver, p.Host); err != nil {
+			return nil, err
+		}
+	}
+	for _, t := range targets[:min(len(targets), most)] {
+		if len(addrs) == most {
+			break
+		}
+		found, hostErr := resolver.LookupNetIP(ctx, "ip", t.host)
+		if hostErr != nil {
+			err = hostErr
+		}
+		for _, a := range found[:min(len(found), most-len(addrs))] {
+			addrs = append(addrs, netip.AddrPortFrom(a.Unmap(), t.port))
+		}
+	}
+	if addrs == nil && err == nil {
+		err = fmt.Errorf("%s has no address", p.Host)
+	}
+	return addrs, err
 }
 
 // findHost returns the addresses of a host to which our socket can send.
@@ -206,7 +243,7 @@ func (d *directory) findHost(ctx context.Context, host string) ([]netip.Addr, er
 	}
 	var found []netip.Addr
 	for _, a := range all {
-		if a = a.Unmap(); a.Is4() == is4 && isHostAddr(a) {
+		if a = a.Unmap(); a.Is4() == is4 && IsHostAddr(a) {
 			found = append(found, a)
 		}
 	}

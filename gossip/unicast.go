@@ -1,7 +1,6 @@
 package gossip
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -36,13 +35,13 @@ type Unicast struct {
 	changing sync.Mutex // one change at a time
 	closed   atomic.Bool
 	peers    atomic.Pointer[directory]
-	partial  atomic.Bool // some peers cannot be sent to, which was said
+	copies   Copies
 }
 
 // ListenUnicast opens the socket. Close also ends the lookups that run from then on.
 func ListenUnicast(cfg UnicastConfig) (*Unicast, error) {
 	cfg.Listen = plain(cfg.Listen)
-	if a := cfg.Listen; !isHostAddr(a.Addr()) || a.Port() == 0 {
+	if a := cfg.Listen; !IsHostAddr(a.Addr()) || a.Port() == 0 {
 		return nil, fmt.Errorf("gossip with peers: %v is no address to listen at: set gossip.listen to an address of this host, "+
 			"with a port", a)
 	}
@@ -61,7 +60,7 @@ func ListenUnicast(cfg UnicastConfig) (*Unicast, error) {
 		_ = held.Close()
 		return nil, fmt.Errorf("gossip with peers: listen at %v: %w", cfg.Listen, err)
 	}
-	u := &Unicast{cfg: cfg, conn: conn, held: held}
+	u := &Unicast{cfg: cfg, conn: conn, held: held, copies: Copies{Whom: "peers", Log: cfg.Log}}
 	u.peers.Store(newDirectory(&u.cfg, cfg.Peers, nil))
 	return u, nil
 }
@@ -93,30 +92,7 @@ func (u *Unicast) Send(b []byte) error {
 	if u.closed.Load() {
 		return net.ErrClosed
 	}
-	addrs := u.peers.Load().now()
-	failed := 0
-	var first error
-	for _, to := range addrs {
-		if _, err := u.conn.WriteToUDPAddrPort(b, to); err != nil {
-			failed++
-			first = cmp.Or(first, err)
-		}
-	}
-	if failed > 0 && failed == len(addrs) {
-		return first
-	}
-	u.note(failed, len(addrs), first)
-	return nil
-}
-
-// note says it once when some peers cannot be sent to, and once when all can be again. If none can be, Send's error says so.
-func (u *Unicast) note(failed, of int, err error) {
-	switch {
-	case failed > 0 && u.partial.CompareAndSwap(false, true):
-		u.cfg.Log.Warn("beats do not leave for some peers; trying on", "peers", failed, "of", of, "err", err)
-	case failed == 0 && u.partial.CompareAndSwap(true, false):
-		u.cfg.Log.Info("beats leave for all peers again", "peers", of)
-	}
+	return u.copies.Send(u.conn, b, u.peers.Load().now())
 }
 
 // Fanout returns how many datagrams one Send sends: the addresses of peers that are known now.

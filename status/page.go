@@ -37,10 +37,11 @@ func refresh(text string) int {
 
 func parsePage() (*template.Template, error) {
 	t, err := template.New("page.html.tmpl").Funcs(template.FuncMap{
-		"age": Row.age, "bar": bar, "choice": Row.choice, "figures": Row.figures, "forHow": View.forHow, "headline": (*KeyView).headline, "herd": RouteView.herd, "highWater": highWater, "inFlight": Row.inFlight, "k": RouteView.k,
+		"age": Row.age, "bar": bar, "choice": Row.choice, "figures": Row.figures, "forHow": View.forHow,
+		"headline": (*KeyView).headline, "herd": RouteView.herd, "highWater": highWater, "inFlight": Row.inFlight, "k": RouteView.k,
 		"memory": memory, "number": number, "number64": func(n int) string { return number(uint64(n)) },
-		"percent": percent, "place": Row.place, "plural": plural, "ratio": ratio, "sealNote": (*Seal).note, "serveTime": Row.serveTime, "span": span, "speed": Row.speed,
-		"workers": Row.workers,
+		"percent": percent, "place": Row.place, "plural": plural, "ratio": ratio, "sealNote": (*Seal).note,
+		"serveTime": Row.serveTime, "span": span, "speed": Row.speed, "workers": Row.workers,
 	}).ParseFS(assets, "page.html.tmpl")
 	if err != nil {
 		return nil, fmt.Errorf("page template: %w", err)

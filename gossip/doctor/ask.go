@@ -51,6 +51,9 @@ func (x *examination) toAsk() []Heard {
 	peers := f.peersOf(f.Links)
 	if f.Agent != nil {
 		for _, k := range f.Agent.Nodes {
+			if len(peers) >= maxAsked {
+				break
+			}
 			known := slices.ContainsFunc(peers, func(h Heard) bool { return h.ID.String() == k.ID })
 			if !known && !k.Left && !k.silent() && k.Addr.IsValid() {
 				peers = append(peers, Heard{Name: k.Name, Addr: k.Addr, TLS: k.TLS, Direct: k.Direct})

@@ -159,11 +159,12 @@ func (f *Facts) believed(n Heard) bool { return n.Addr.Addr() == n.From || f.acc
 
 // peersOf returns the nodes whose beats are taken, each once. Who leaves is none, such as another doctor.
 func (f *Facts) peersOf(links []Link) (all []Heard) {
+	seen := map[node.ID]bool{}
 	for _, l := range links {
 		for _, s := range l.Sources {
 			for _, n := range s.Nodes {
-				twice := slices.ContainsFunc(all, func(o Heard) bool { return o.ID == n.ID })
-				if f.accepts(s.From) && f.believed(n) && n.State != node.Leaving && !twice {
+				if f.accepts(s.From) && f.believed(n) && n.State != node.Leaving && !seen[n.ID] {
+					seen[n.ID] = true
 					all = append(all, n)
 				}
 			}

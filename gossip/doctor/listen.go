@@ -142,14 +142,11 @@ func (t *tally) take(b []byte, from netip.Addr) {
 	s.Count[k]++
 	switch k {
 	case notHeld, forged:
-		s.KeyID = b[keyAt]
+		s.KeyID = wire.KeyNumber(b)
 	case taken:
 		s.note(heard(n, from))
 	}
 }
-
-// keyAt is where the header says which key a beat is sealed with: see package wire.
-const keyAt = 6
 
 // note keeps what the node said last.
 func (s *Source) note(h Heard) {

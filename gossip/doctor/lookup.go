@@ -47,42 +47,10 @@ func (x *examination) place(ctx context.Context, p gossip.Peer) Place {
 	ctx, cancel := context.WithTimeout(ctx, lookupTime)
 	defer cancel()
 	var err error
-	if out.Addrs, err = x.lookUp(ctx, p); err != nil {
+	if out.Addrs, err = p.LookUp(ctx, x.sys.resolver, maxAddrs); len(out.Addrs) == 0 {
 		out.Error = lookupError(err)
 	}
 	return out
-}
-
-// lookUp returns the addresses that a peer stands for, at least one.
-func (x *examination) lookUp(ctx context.Context, p gossip.Peer) (all []netip.AddrPort, err error) {
-	if a := p.AddrPort(); a.IsValid() {
-		return []netip.AddrPort{a}, nil
-	}
-	targets := []*net.SRV{{Target: p.Host, Port: p.Port}}
-	if p.IsSRV() {
-		if _, targets, err = x.sys.resolver.LookupSRV(ctx, "", "", p.Host); err != nil {
-			return nil, err
-		}
-	}
-	for _, t := range targets[:min(len(targets), maxAddrs)] {
-		found, e := x.sys.resolver.LookupNetIP(ctx, "ip", t.Target)
-		if e != nil {
-			err = e
-			continue
-		}
-		for _, a := range found {
-			if len(all) < maxAddrs {
-				all = append(all, netip.AddrPortFrom(a.Unmap(), t.Port))
-			}
-		}
-	}
-	switch {
-	case len(all) > 0:
-		return all, nil
-	case err == nil:
-		err = errors.New("its records name nobody")
-	}
-	return nil, err
 }
 
 // lookupError returns why a name has no address.

@@ -73,9 +73,10 @@ func parseSockets(text string, port uint16) (inodes []string) {
 // heldByAgent reports whether an agent of this host has the address for beats of peers. It says so by a socket with this
 // name: see gossip.ListenUnicast.
 func heldByAgent(proc fs.FS, addr netip.AddrPort) bool {
+	name := "@backhand/" + addr.String()
 	for line := range strings.Lines(readProc(proc, "net/unix")) {
-		if strings.HasSuffix(strings.TrimSpace(line), " @@backhand/"+addr.String()) ||
-			strings.HasSuffix(strings.TrimSpace(line), " @backhand/"+addr.String()) {
+		line = strings.TrimSpace(line)
+		if strings.HasSuffix(line, " "+name) || strings.HasSuffix(line, " @"+name) {
 			return true
 		}
 	}

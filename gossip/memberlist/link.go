@@ -29,13 +29,13 @@ type link struct {
 
 	mu    sync.Mutex
 	ended bool
-	conns map[net.Conn]bool // that are open
+	conns map[*stream]bool // that are open
 }
 
 func newLink(t *Transport) *link {
 	l := &link{
 		t: t, packets: make(chan *hashicorp.Packet, inboxSize), streams: make(chan net.Conn), done: make(chan struct{}),
-		conns: map[net.Conn]bool{},
+		conns: map[*stream]bool{},
 	}
 	l.dialing, l.end = context.WithCancel(context.Background())
 	return l
@@ -110,8 +110,8 @@ func (l *link) Shutdown() error {
 	l.ended = true
 	close(l.done)
 	l.end()
-	for c := range l.conns {
-		_ = c.(*stream).Conn.Close() // whoever reads from it closes the stream
+	for s := range l.conns {
+		_ = s.Conn.Close() // whoever reads from it closes the stream
 	}
 	return nil
 }
@@ -157,9 +157,6 @@ type stream struct {
 	free func() // gives back its place among those that came in; nil if we began it
 	once sync.Once
 }
-
-// Read implements [net.Conn].
-func (s *stream) Read(b []byte) (int, error) { return s.guardedStream.Read(b) }
 
 // Close implements [net.Conn].
 func (s *stream) Close() error {

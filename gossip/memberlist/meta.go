@@ -7,6 +7,8 @@ import (
 	"net/netip"
 
 	hashicorp "github.com/hashicorp/memberlist"
+
+	"backhand/gossip"
 )
 
 // What a member announces of itself, its meta data, is:
@@ -55,7 +57,7 @@ func parseMember(n *hashicorp.Node) (member, error) {
 		return member{}, fmt.Errorf("its address has %d bytes", len(n.Addr))
 	}
 	addr = addr.Unmap()
-	if n.Port == 0 || !isHost(addr) {
+	if n.Port == 0 || !gossip.IsHostAddr(addr) {
 		return member{}, fmt.Errorf("its address, %v port %d, is not one of a host", addr, n.Port)
 	}
 	if want := nameOf(netip.AddrPortFrom(addr, n.Port)); n.Name != want {
@@ -66,10 +68,4 @@ func parseMember(n *hashicorp.Node) (member, error) {
 		return member{}, err
 	}
 	return member{name: n.Name, beats: netip.AddrPortFrom(addr, port)}, nil
-}
-
-// isHost reports whether an address may be that of a host, which means the same to all others.
-func isHost(a netip.Addr) bool {
-	return a.IsValid() && !a.IsUnspecified() && !a.IsMulticast() && a.Zone() == "" &&
-		a != netip.AddrFrom4([4]byte{255, 255, 255, 255}) && !(a.Is6() && a.IsLinkLocalUnicast())
 }

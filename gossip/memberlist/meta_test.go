@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	hashicorp "github.com/hashicorp/memberlist"
+
+	"backhand/gossip"
 )
 
 func TestParseMember(t *testing.T) {
@@ -77,7 +79,7 @@ func FuzzMember(f *testing.F) {
 		}
 		at, err := netip.ParseAddrPort(name)
 		if err != nil || m.name != name || at.Addr() != m.beats.Addr() || at.Port() != port || port == 0 || m.beats.Port() == 0 ||
-			!isHost(at.Addr()) {
+			!gossip.IsHostAddr(at.Addr()) {
 			t.Errorf("%q at %v port %d was taken as %+v (%v)", name, addr, port, m, err)
 		}
 	})

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -155,15 +153,17 @@ func (t *Transport) candidates(e *engine, lost bool) ([]string, error) {
 func (t *Transport) lookUp(seeds []gossip.Peer) (addrs []string, err error) {
 	ctx, cancel := context.WithTimeout(t.ctx, lookupTime)
 	defer cancel()
+	seen := map[string]bool{t.self: true}
 	for _, seed := range seeds {
-		found, seedErr := t.lookUpOne(ctx, seed)
-		for _, a := range found {
-			switch to := netip.AddrPortFrom(a.Addr().Unmap(), a.Port()); {
-			case nameOf(to) == t.self || slices.Contains(addrs, nameOf(to)):
+		found, seedErr := seed.LookUp(ctx, t.cfg.Resolver, gossip.MaxPeers)
+		for _, to := range found {
+			switch name := nameOf(to); {
+			case seen[name]:
 			case !t.accepts(to.Addr()):
 				seedErr = fmt.Errorf("%v is outside of gossip.accept", to)
 			default:
-				addrs = append(addrs, nameOf(to))
+				seen[name] = true
+				addrs = append(addrs, name)
 			}
 		}
 		if seedErr != nil {
@@ -174,26 +174,4 @@ func (t *Transport) lookUp(seeds []gossip.Peer) (addrs []string, err error) {
 		err = nil
 	}
 	return addrs, err
-}
-
-func (t *Transport) lookUpOne(ctx context.Context, seed gossip.Peer) (found []netip.AddrPort, err error) {
-	if a := seed.AddrPort(); a.IsValid() {
-		return []netip.AddrPort{a}, nil
-	}
-	hosts := []*net.SRV{{Target: seed.Host, Port: seed.Port}}
-	if seed.IsSRV() {
-		if _, hosts, err = t.cfg.Resolver.LookupSRV(ctx, "", "", seed.Host); err != nil {
-			return nil, err
-		}
-	}
-	for _, h := range hosts[:min(len(hosts), gossip.MaxPeers)] {
-		all, hostErr := t.cfg.Resolver.LookupNetIP(ctx, "ip", h.Target)
-		if hostErr != nil {
-			err = hostErr
-		}
-		for _, a := range all[:min(len(all), gossip.MaxPeers)] {
-			found = append(found, netip.AddrPortFrom(a, h.Port))
-		}
-	}
-	return found, err
 }

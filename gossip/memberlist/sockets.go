@@ -183,16 +183,11 @@ func (t *Transport) takeStream(c *net.TCPConn) {
 }
 
 // rest waits a moment, or until the transport is closed.
-func (t *Transport) rest() { t.sleep(pause) }
-
-// sleep returns false if the transport is closed before the time is over.
-func (t *Transport) sleep(d time.Duration) bool {
-	timer := time.NewTimer(d)
+func (t *Transport) rest() {
+	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-t.ctx.Done():
-		return false
 	case <-timer.C:
-		return true
 	}
 }

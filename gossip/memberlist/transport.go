@@ -66,11 +66,11 @@ type Transport struct {
 	streams *net.TCPListener
 	beats   *net.UDPConn
 
-	accept  atomic.Pointer[[]netip.Prefix]
-	guard   atomic.Pointer[guard]
-	engine  atomic.Pointer[engine] // nil before the start
-	partial atomic.Bool            // some members cannot be sent to, which was said
-	heir    atomic.Bool            // another transport has our name: there is nobody to say good-bye for
+	accept atomic.Pointer[[]netip.Prefix]
+	guard  atomic.Pointer[guard]
+	engine atomic.Pointer[engine] // nil before the start
+	copies gossip.Copies
+	heir   atomic.Bool // another transport has our name: there is nobody to say good-bye for
 
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
@@ -92,7 +92,7 @@ func Open(cfg Config) (*Transport, error) {
 	t := &Transport{
 		cfg: cfg, self: nameOf(cfg.Advertise), label: labelOf(cfg.Cluster), voice: newVoice(cfg.Log),
 		places: places{at: map[netip.Addr]int{}}, rejoin: make(chan struct{}, 1),
-		keys: cfg.Keys, join: slices.Clone(cfg.Join),
+		keys: cfg.Keys, join: slices.Clone(cfg.Join), copies: gossip.Copies{Whom: "members", Log: cfg.Log},
 	}
 	t.callEvery.Store(int64(callEvery))
 	t.ctx, t.cancel = context.WithCancel(context.Background())
@@ -122,9 +122,9 @@ func (c *Config) complete() error {
 		c.BeatPort = c.Bind.Port() + 1
 	}
 	switch {
-	case !c.Bind.Addr().IsUnspecified() && !isHost(c.Bind.Addr()) || c.Bind.Port() == 0:
+	case !c.Bind.Addr().IsUnspecified() && !gossip.IsHostAddr(c.Bind.Addr()) || c.Bind.Port() == 0:
 		return fmt.Errorf("memberlist: %v is no address to listen at: want one of this host, with a port", c.Bind)
-	case !isHost(c.Advertise.Addr()) || c.Advertise.Port() == 0:
+	case !gossip.IsHostAddr(c.Advertise.Addr()) || c.Advertise.Port() == 0:
 		return fmt.Errorf("memberlist: others cannot reach %v: want the address that they can reach this host by", c.Advertise)
 	case c.BeatPort == 0 || c.BeatPort == c.Bind.Port():
 		return fmt.Errorf("memberlist: beats cannot come in at port %d: want one that is not that of %v", c.BeatPort, c.Bind)
@@ -222,27 +222,7 @@ func (t *Transport) Send(b []byte) error {
 	if t.ctx.Err() != nil {
 		return net.ErrClosed
 	}
-	to := t.destinations()
-	failed := 0
-	var first error
-	for _, a := range to {
-		if _, err := t.beats.WriteToUDPAddrPort(b, a); err != nil {
-			failed++
-			if first == nil {
-				first = err
-			}
-		}
-	}
-	if failed > 0 && failed == len(to) {
-		return first
-	}
-	switch {
-	case failed > 0 && t.partial.CompareAndSwap(false, true):
-		t.cfg.Log.Warn("beats do not leave for some members; trying on", "members", failed, "of", len(to), "err", first)
-	case failed == 0 && t.partial.CompareAndSwap(true, false):
-		t.cfg.Log.Info("beats leave for all members again", "members", len(to))
-	}
-	return nil
+	return t.copies.Send(t.beats, b, t.destinations())
 }
 
 func (t *Transport) destinations() []netip.AddrPort {

@@ -70,6 +70,10 @@ func appendHeader(b []byte, cluster Hash, key uint8) []byte {
 	return append(b, cluster[:]...)
 }
 
+// KeyNumber returns the number of the key that a beat says it is sealed with: one of which [Parser.Parse] has said [ErrSeal]
+// or [ErrForged].
+func KeyNumber(beat []byte) uint8 { return beat[keyAt] }
+
 // cutHeader checks the header, and returns it and what is behind it.
 func cutHeader(b []byte, cluster Hash) (header, rest []byte, err error) {
 	switch {
