@@ -72,6 +72,9 @@ func stressMember(c net.Conn, r *rand.Rand) {
 	}
 }
 
+// stall stands still for a while, as others do at times; mostly for a short one.
+func stall(r *rand.Rand) { time.Sleep(time.Duration(r.IntN(150)/(1+r.IntN(20))) * time.Millisecond) }
+
 // stressAnswer answers in that way, and returns whether the connection lives on.
 func stressAnswer(c net.Conn, r *rand.Rand, how, status int, id uint64) bool {
 	body := stressBody(id, stressSize(r))
@@ -94,7 +97,7 @@ func stressAnswer(c net.Conn, r *rand.Rand, how, status int, id uint64) bool {
 		return true
 	case 8, 9:
 		_, _ = fmt.Fprintf(c, "HTTP/1.1 103 Early Hints\r\nX-Id: %d\r\n\r\n", id)
-		time.Sleep(time.Duration(r.IntN(150)/(1+r.IntN(20))) * time.Millisecond)
+		stall(r)
 	}
 	if how%2 == 0 {
 		_, _ = fmt.Fprintf(c, "%sContent-Length: %d\r\n\r\n%s", head, len(body), body)
@@ -160,7 +163,7 @@ func (k *stressClient) request(c net.Conn, in *bufio.Reader) bool {
 	if k.r.IntN(10) == 0 {
 		text = text[:k.r.IntN(len(text))]
 		_, _ = c.Write(text)
-		time.Sleep(time.Duration(k.r.IntN(150)/(1+k.r.IntN(20))) * time.Millisecond)
+		stall(k.r)
 		return false
 	}
 	sent := make(chan error, 1)
@@ -174,7 +177,7 @@ func (k *stressClient) request(c net.Conn, in *bufio.Reader) bool {
 		sent <- err
 	}()
 	if k.r.IntN(20) == 0 {
-		time.Sleep(time.Duration(k.r.IntN(150)/(1+k.r.IntN(20))) * time.Millisecond)
+		stall(k.r)
 		_ = c.Close()
 		<-sent
 		return false
