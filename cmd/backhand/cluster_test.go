@@ -109,7 +109,6 @@ accept = ["10.58.4.0/24"]
 }
 
 // client is a browser's place on the network: a host that has no agent.
-
 func (c *seedCluster) client() *lab.Host { return c.visitor }
 
 func (c *seedCluster) url(path string) string { return "http://" + c.front.Addr.String() + path }
@@ -227,7 +226,7 @@ func (l *loadRun) end() []result {
 	return l.results
 }
 
-// served waits until that many more requests were answered, which takes as long as it takes.
+// more waits until that many more requests were answered, which takes as long as it takes.
 func (l *loadRun) more(t *testing.T, n int) {
 	t.Helper()
 	l.mu.Lock()

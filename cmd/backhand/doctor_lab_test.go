@@ -154,6 +154,12 @@ func expect(t *testing.T, r doctor.Report, code int, failed string, says ...stri
 }
 
 func TestDoctorOnRealHosts(t *testing.T) {
+	sideBySide(t, map[string]func(*testing.T){
+		"multicast": doctorOfMulticast, "peers and memberlist": doctorOfPeers, "IPv6": doctorOfIPv6,
+	})
+}
+
+func doctorOfMulticast(t *testing.T) {
 	w := startWard(t, wardGossip)
 	t.Run("healthy", w.healthy)
 	t.Run("firewalls", w.firewalls)
@@ -253,7 +259,7 @@ func (w *ward) wrongHost(t *testing.T) {
 	})
 }
 
-func TestDoctorWithoutMulticast(t *testing.T) {
+func doctorOfPeers(t *testing.T) {
 	const peers = "peers = [\"10.58.4.1:4445\", \"10.58.4.2:4445\", \"10.58.4.3:4445\"]\naccept = [\"10.58.4.0/24\"]\n"
 	const members = "[gossip.memberlist]\njoin = [\"10.58.4.2:4446\"]\n"
 	w := startWard(t, peers+members)
@@ -293,7 +299,7 @@ func TestDoctorWithoutMulticast(t *testing.T) {
 	})
 }
 
-func TestDoctorByIPv6(t *testing.T) {
+func doctorOfIPv6(t *testing.T) {
 	const gossip = "send = [\"[ff05::db8:4445]:4445,1\"]\naccept = [\"10.58.4.0/24\", \"fd58:4::/64\"]\n"
 	w := startWard(t, gossip)
 	t.Run("all is well", func(t *testing.T) {

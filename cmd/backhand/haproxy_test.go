@@ -205,7 +205,7 @@ type steered struct {
 	origin        *holder // of the first
 }
 
-func TestRealHAProxyIsSteered(t *testing.T) {
+func steersHAProxy(t *testing.T) {
 	lab.Need(t, "root", "ip", "nft", "haproxy")
 	c := &steered{seedCluster: neighbourhood(t, 2)}
 	c.first, c.second = c.members[0], c.members[1]

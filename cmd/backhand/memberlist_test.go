@@ -106,7 +106,7 @@ func (c *cloud) allSee(t *testing.T, hosts []*lab.Host, state status.State) {
 	}
 }
 
-// stay fails unless the agents at these hosts see one another up all the time.
+// stay fails unless the agents at these hosts see one another up all the time: memberlist takes seconds to find somebody dead.
 func (c *cloud) stay(t *testing.T, hosts []*lab.Host, d time.Duration) {
 	t.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {

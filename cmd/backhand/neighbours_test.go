@@ -97,7 +97,29 @@ func (c *seedCluster) rowsAt(t *testing.T, addr string) (out []status.Row) {
 	return out
 }
 
-func TestRealModHeartbeatIsAMember(t *testing.T) {
+// sideBySide runs tests at the same time, each in a lab of its own, where who is there mostly waits. It returns when all have
+// ended.
+func sideBySide(t *testing.T, tests map[string]func(*testing.T)) {
+	t.Helper()
+	t.Run("all", func(t *testing.T) {
+		for name, test := range tests {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				test(t)
+			})
+		}
+	})
+}
+
+// Agents beside real programs that are none.
+func TestNeighbours(t *testing.T) {
+	sideBySide(t, map[string]func(*testing.T){
+		"HAProxy is steered": steersHAProxy, "mod_heartbeat makes a member": hearsModHeartbeat,
+		"mod_heartmonitor chooses this host": tellsModHeartmonitor,
+	})
+}
+
+func hearsModHeartbeat(t *testing.T) {
 	lab.Need(t, "root", "ip", "nft", "apache2", "php")
 	c := neighbourhood(t, 1)
 	h := c.members[0]
@@ -210,7 +232,7 @@ func storedAs(t *testing.T, storage string, h *lab.Host, want string) {
 	})
 }
 
-func TestRealModHeartmonitorChoosesThisHost(t *testing.T) {
+func tellsModHeartmonitor(t *testing.T) {
 	lab.Need(t, "root", "ip", "nft", "apache2", "php", "nginx")
 	c := neighbourhood(t, 2)
 	ours, theirs := c.members[0], c.members[1]

@@ -213,11 +213,14 @@ func TestHostThatIsCutOff(t *testing.T) {
 	one.Clear()
 	soon(func() error { return one.sees(t, status.Up, all...) })
 	soon(func() error { return one.finds(t) })
-	time.Sleep(3 * labBeat) // it is over once most are heard; now all are, and will fall silent together
+	back := time.Now() // it is over once most are heard; all must be, so that they fall silent together again
+	for _, o := range others {
+		soon(func() error { return one.heardSince(t, o, back) })
+	}
 
 	one.Deafen("udp")
 	soon(func() error { return one.finds(t, "alone") })
-	time.Sleep(dropped)
+	time.Sleep(dropped) // within which nobody may be dropped
 	if err := one.sees(t, status.Up, all...); err != nil {
 		t.Errorf("only beats are lost: %v", err)
 	}

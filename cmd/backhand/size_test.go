@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ import (
 // agents in so large a cluster would. All is sealed. What it costs is logged; only that it works is judged.
 func TestTenThousandNodes(t *testing.T) {
 	lab.Need(t, "root", "ip", "nft")
-	const nodes, warm, long = 10_000, 4 * time.Second, 10 * time.Second
+	const nodes, long = 10_000, 5 * time.Second
 	l := lab.New(t, 2)
 	front, crowd := l.Host(1), l.Host(2)
 	c := &seedCluster{
@@ -51,22 +52,29 @@ allow = ["127.0.0.0/8", "10.58.4.0/24"]
 	}
 	socket := onGroup(t, crowd)
 	all := gossiptest.NewCrowd(nodes, 1, "web", ring, crowd.Addr, "web", time.Now())
-	before := residentOf(t, c.agents[front.Name])
+	empty := residentOf(t, c.agents[front.Name])
 	stop := make(chan struct{})
-	sent, ended := make(chan int, 1), make(chan error, 1)
-	go func() { ended <- beatEvenly(socket, all, nodes, stop, sent) }()
-	time.Sleep(warm)
-	cpu, begin := cpuOf(t, c.agents[front.Name]), time.Now()
-	time.Sleep(long)
-	used := (cpuOf(t, c.agents[front.Name]) - cpu).Seconds() / time.Since(begin).Seconds()
-	grown := residentOf(t, c.agents[front.Name]) - before
+	var sent atomic.Int64
+	ended := make(chan error, 1)
+	go func() { ended <- beatEvenly(socket, all, nodes, stop, &sent) }()
+	lab.Eventually(t, 30*time.Second, func() error { // it knows all of them, and more is no news
+		if n := sent.Load(); n < 2*nodes {
+			return fmt.Errorf("only %d beats were sent", n)
+		}
+		return nil
+	})
+	cpu, before, begin := cpuOf(t, c.agents[front.Name]), sent.Load(), time.Now()
+	time.Sleep(long) // which is what is measured
+	took := time.Since(begin).Seconds()
+	used, rate := (cpuOf(t, c.agents[front.Name])-cpu).Seconds()/took, float64(sent.Load()-before)/took
+	grown := residentOf(t, c.agents[front.Name]) - empty
 	v := c.view(t)
 	close(stop)
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
 	t.Logf("%d nodes, %.0f sealed beats a second: %.1f %% of a core with all that the agent does; %d KiB more, %.2f KiB a node",
-		nodes, float64(<-sent)/(time.Since(begin)+warm).Seconds(), 100*used, grown>>10, float64(grown)/1024/nodes)
+		nodes, rate, 100*used, grown>>10, float64(grown)/1024/nodes)
 	if v.Nodes < nodes {
 		t.Errorf("the agent knows %d nodes, want %d and itself", v.Nodes, nodes)
 	}
@@ -80,9 +88,8 @@ allow = ["127.0.0.0/8", "10.58.4.0/24"]
 }
 
 // beatEvenly sends the nodes' beats, each once a second, in steps of a millisecond, until stop is closed.
-func beatEvenly(socket *ipv4.PacketConn, all *gossiptest.Crowd, nodes int, stop chan struct{}, sent chan int) error {
+func beatEvenly(socket *ipv4.PacketConn, all *gossiptest.Crowd, nodes int, stop chan struct{}, sent *atomic.Int64) error {
 	n := 0
-	defer func() { sent <- n }()
 	begin := time.Now()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -100,6 +107,7 @@ func beatEvenly(socket *ipv4.PacketConn, all *gossiptest.Crowd, nodes int, stop 
 			if err != nil {
 				return err
 			}
+			sent.Add(1)
 		}
 	}
 }

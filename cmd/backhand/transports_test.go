@@ -97,7 +97,7 @@ func (tc *transportCase) start(t *testing.T, program, dir string, h *lab.Host) *
 		rest = "[[route]]\npath = \"/\"\nfarm = \"web\"\n[status]\nallow = [\"10.58.4.0/24\", \"fd58:4::/64\"]\n"
 	}
 	file := filepath.Join(dir, h.Name+".toml")
-	text := fmt.Sprintf("cluster = \"web\"\n[node]\naddress = %q\nname = %q\nstate_dir = %q\n[gossip]\n%s\n[[listen]]\naddress = \":80\"\n%s",
+	text := fmt.Sprintf("cluster = \"web\"\n[node]\naddress = %q\nname = %q\nstate_dir = %q\n[gossip]\ninterval = \"500ms\"\n%s\n[[listen]]\naddress = \":80\"\n%s",
 		netip.AddrPortFrom(tc.addr(h), 80), h.Name, filepath.Join(dir, h.Name), tc.gossip, rest)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -32,10 +32,18 @@ func (h *Host) Command(ctx context.Context, name string, args ...string) *exec.C
 	return exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", h.Namespace, name}, args...)...)
 }
 
-// Start starts the program at this host; see the function [Start] for its end.
+// Start starts the program at this host; see the function [Start] for its end. All programs of a lab that end with the same
+// test are told so at once, and then waited for.
 func (h *Host) Start(t testing.TB, name string, args ...string) *Process {
 	t.Helper()
-	return Start(t, h.Command(context.Background(), name, args...))
+	p := Start(t, h.Command(context.Background(), name, args...))
+	h.lab.running[t] = append(h.lab.running[t], p)
+	t.Cleanup(func() {
+		for _, p := range h.lab.running[t] {
+			p.tell()
+		}
+	})
+	return p
 }
 
 func ownSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }

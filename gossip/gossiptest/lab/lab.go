@@ -26,6 +26,7 @@ type Lab struct {
 	hosts  []*Host
 	// foreign are networks on the same wire to which the hosts have a route.
 	foreign []netip.Prefix
+	running map[testing.TB][]*Process // by the test that they end with
 }
 
 // New makes a lab in the network 10.58.4.0/24: host i has 10.58.4.i. Several labs can stand side by side.
@@ -44,7 +45,9 @@ func NewOn(t testing.TB, subnet netip.Prefix, hosts int) *Lab {
 	Lock(t)
 	var random [3]byte
 	_, _ = rand.Read(random[:])
-	l := &Lab{t: t, prefix: "bh" + hex.EncodeToString(random[:]), subnet: subnet.Masked()}
+	l := &Lab{
+		t: t, prefix: "bh" + hex.EncodeToString(random[:]), subnet: subnet.Masked(), running: map[testing.TB][]*Process{},
+	}
 	l.watch()
 	if out, err := exec.Command("ip", "netns", "add", l.namespace("switch")).CombinedOutput(); err != nil {
 		missing(t, fmt.Errorf("needs network namespaces: ip netns add: %w: %s", err, out))

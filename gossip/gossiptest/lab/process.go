@@ -21,6 +21,7 @@ type Process struct {
 	out  output
 	done chan struct{} // closed when it has ended
 	err  error         // how, valid after done
+	told sync.Once     // to end
 }
 
 // For how long a process may take to end after SIGTERM before it is killed, and how much of its output is logged if the
@@ -70,10 +71,15 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 // Signal sends a signal. It is an error if the process has ended.
 func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
 
+// tell tells the process to end, once: a second SIGTERM would have an agent drop what it still does.
+func (p *Process) tell() {
+	p.told.Do(func() { _ = p.Signal(syscall.SIGTERM) }) // it may have ended
+}
+
 // Stop ends the process by SIGTERM and waits for it, if it has not ended yet.
 func (p *Process) Stop(t testing.TB) {
 	t.Helper()
-	_ = p.Signal(syscall.SIGTERM) // it may have ended
+	p.tell()
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {

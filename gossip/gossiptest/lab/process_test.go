@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -84,4 +85,18 @@ func TestUntil(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "www2 is still there") || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want the last error and why it ended", err)
 	}
+}
+
+// Programs at hosts that end with the same test are told so together: here the last one ends only once the first was told.
+func TestProgramsAtHostsEndTogether(t *testing.T) {
+	Need(t, "root", "ip")
+	h, first := New(t, 1).Host(1), filepath.Join(t.TempDir(), "first")
+	t.Run("of two", func(t *testing.T) {
+		for _, last := range []string{"touch " + first, "while [ ! -e " + first + " ]; do sleep 0.05; done"} {
+			p := h.Start(t, "sh", "-c", "trap '"+last+"; exit 0' TERM; echo ready; while :; do sleep 0.05; done")
+			if err := p.WaitFor(within(t, 10*time.Second), "ready"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
 }
