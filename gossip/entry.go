@@ -40,7 +40,7 @@ type entry struct {
 	// to, since what was published shares them.
 	detail    *node.Node
 	published *node.Node // made when asked for; nil if something changed since
-	wanted    time.Time  // when somebody asked for it by its id
+	wanted    int64      // when somebody asked for it by its id, ns since 1970
 }
 
 // farm is one of an entry, of which the newest sequence that is whole, or a part of a newer one, told.

@@ -58,7 +58,7 @@ func (t *Table) Find(id node.ID, now time.Time) *node.Node {
 	if e == nil {
 		return nil
 	}
-	e.wanted, e.detailed = now, true
+	e.wanted, e.detailed = now.UnixNano(), true
 	return e.shown(id)
 }
 
@@ -76,7 +76,7 @@ func (t *Table) Survey(now time.Time, f Focus) ([]*node.Node, *node.Others) {
 	var services []node.Service // of the same
 	for id, e := range t.nodes {
 		switch {
-		case all, now.Sub(e.wanted) < wantedFor, f.Addrs[e.addr.Addr()], e.within(f.Front, last, now):
+		case all, now.UnixNano()-e.wanted < int64(wantedFor), f.Addrs[e.addr.Addr()], e.within(f.Front, last, now):
 			e.detailed = true
 			if e.detail != nil {
 				nodes = append(nodes, e.shown(id))
