@@ -15,8 +15,9 @@ func byAge() Spec {
 	return Spec{
 		Name: "byAge", Usage: "byAge [SECONDS]",
 		Doc: "Drops members of which the last news is older than SECONDS (default 5; also 500ms, or 6b: for as long as six " +
-			"of the member's own beats take, so that six in a row were missed). Age is the time since the beat came plus how old its figures were when it was sent. This " +
-			"host itself is never too old, and a physical has no beat: both stay.",
+			"of the member's own beats take, so that six in a row were missed). Age is the time since the beat came plus how old its " +
+			"figures were when it was sent. This host itself is never too old, and a physical has no beat: both stay. A physical is " +
+			"out when its expect_update says so.",
 		Source: whitePaper, Example: "byAge 6",
 		Make: makeByAge,
 	}

@@ -33,6 +33,10 @@ type Request struct {
 	// Session is set by a step that wants the client to get a cookie that leads it back to the chosen member.
 	Session SetCookie
 
+	// Forward is set by a step that finds that the request belongs to a physical that is off, down or out and no candidate for
+	// that reason: where its requests go instead of to those that are left. Zero: to those.
+	Forward node.Forward
+
 	// Predict is set by a step that wants the request to be added to what is known of the chosen member.
 	Predict bool
 

@@ -12,7 +12,8 @@ func byCapacity() Spec {
 		Name: "byCapacity", Usage: "byCapacity",
 		Doc: "Shuffles, as byRandom does, but members that can do more are likelier to come first. Each does so in proportion to its " +
 			"slots (requests that it runs at full speed at once) times the requests a second that a busy slot completes. Both are as " +
-			"the member announced them, or in the file (capacity of a physical); the second is the farm's median where it is not known.",
+			"the member announced them, or in the file (capacity and weight of a physical); the second is the farm's median where it " +
+			"is not known.",
 		Source: ours + "; weighted sampling: Efraimidis and Spirakis, 2006", Example: "byCapacity",
 		Make: makeByCapacity,
 	}

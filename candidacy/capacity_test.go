@@ -51,6 +51,7 @@ func TestByCapacity(t *testing.T) {
 		{"without any rate the slots count", "www1 slots=3\nwww2 slots=1", map[string]float64{"www1": 0.75, "www2": 0.25}},
 		{"a physical has the capacity in the file", "physical app1 capacity=3\nwww1 slots=1 mu=7", map[string]float64{"app1": 0.75, "www1": 0.25}},
 		{"a physical without one counts as one slot", "physical app1\nphysical app2 capacity=3", map[string]float64{"app1": 0.25, "app2": 0.75}},
+		{"its weight multiplies that", "physical app1 capacity=2 weight=1.5\nphysical app2 weight=3\nwww1 slots=2", map[string]float64{"app1": 0.375, "app2": 0.375, "www1": 0.25}},
 		{"requests under way do not count", "www1 inflight=99\nwww2", map[string]float64{"www1": 0.5, "www2": 0.5}},
 	} {
 		t.Run(row.name, func(t *testing.T) { checkShares(t, candidacytest.Cluster(row.cluster), row.want, "byCapacity") })

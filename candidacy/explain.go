@@ -1,7 +1,10 @@
 package candidacy
 
 import (
+	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"backhand/gossip/node"
 )
@@ -18,6 +21,62 @@ type Mark struct {
 	Member *node.Member
 	Note   string // why it was dropped, or what it was ordered by, in a few words; may be ""
 }
+
+// Unfit returns the members of the request's farm from which no chain starts, in the order of the farm, and why:
+//
+//	off, "new disks", for 3m0s
+//	out: no statistics for 12s
+//	the farm is down, "night of the backup"
+//
+// Those that only another attempt leaves out, since they were tried, are not among them.
+func Unfit(req *Request) []Mark {
+	f := req.farm()
+	var out []Mark
+	for _, m := range f.Members {
+		why := m.Unfit()
+		switch {
+		case why == "" && f.Standing.Fit():
+			continue
+		case why == "":
+			why = "the farm is " + standingNote(&f.Standing, time.Time{}, req.Now)
+		case m.Physical != nil:
+			why = standingNote(&m.Physical.Standing, m.Physical.Updated, req.Now)
+		}
+		out = append(out, Mark{Member: m, Note: why})
+	}
+	return out
+}
+
+// standingNote says all that speaks against a physical or a farm. updated is when statistics of it came last.
+func standingNote(s *node.Standing, updated, now time.Time) string {
+	var said []string
+	if s.Off {
+		said = append(said, "off")
+	}
+	if s.Down {
+		said = append(said, "down")
+	}
+	note := strings.Join(said, " and ")
+	if note != "" && s.Why != "" {
+		note += fmt.Sprintf(", %q", s.Why) // anybody may have written it
+	}
+	if note != "" && !s.Since.IsZero() {
+		note += ", for " + roundAge(now.Sub(s.Since))
+	}
+	if !s.Out {
+		return note
+	}
+	out := "out: no statistics yet"
+	if !updated.IsZero() {
+		out = "out: no statistics for " + roundAge(now.Sub(updated))
+	}
+	if note == "" {
+		return out
+	}
+	return note + "; " + out
+}
+
+func roundAge(d time.Duration) string { return max(0, d).Round(time.Second).String() }
 
 // Explain runs the chain as Select does, and tells what each step did. The request's Rand decides as it would there, so
 // that the same seed gives the same answer.

@@ -18,11 +18,12 @@ func byExpr() Spec {
 		Name: "byExpr", Usage: "byExpr EXPRESSION",
 		Doc: "Decides by an expression of your own over each candidate, in the language of expr-lang/expr. A condition keeps those " +
 			"for which it holds; a number sorts, lowest first, and leaves those with the same number in their order. It may name the " +
-			"figures that byStat knows, each a number (load1, cpus, in_flight, outstanding, age in seconds, ...); name, zone, " +
-			"label(\"KEY\") and, of the request, method, host, path and client, which are texts; self and has(\"KEY\"), whether there " +
-			"is such a label, which are conditions; numbers and texts; + - * / **, comparisons, and or not in, contains, startsWith, " +
-			"endsWith, matches with a fixed pattern, ? :, let, abs, ceil, floor, round, min and max. A figure that is not known " +
-			"of a candidate (of a physical, those that only beats tell) is no number: a comparison with it does not hold, but for !=. " +
+			"figures that byStat knows, each a number (load1, cpus, in_flight, outstanding, age in seconds, ...), and stat(\"NAME\"), the " +
+			"statistic that programs push under that name; name, zone, label(\"KEY\") and, of the request, method, host, path and " +
+			"client, which are texts; self and has(\"KEY\"), whether there is such a label, which are conditions; numbers and texts; " +
+			"+ - * / **, comparisons, and or not in, contains, startsWith, endsWith, matches with a fixed pattern, ? :, let, abs, ceil, " +
+			"floor, round, min and max. A figure that is not known of a candidate (of a physical, those that only beats tell; a " +
+			"statistic that nobody pushes) is no number: a comparison with it does not hold, but for !=. " +
 			"A candidate for which the number is none, or is infinite as 1/0 is, comes last. At most 512 bytes.",
 		Source: "backhand; the language: expr-lang.org", Example: `byExpr load1 / cpus < 2 && zone != "b"`,
 		Make: makeByExpr,
@@ -129,14 +130,14 @@ type machine struct {
 	numbers []float64 // as they stand in values, by names
 	texts   []string
 
-	candidate *node.Member // that labels are read of
+	candidate *node.Member // that labels and statistics are read of
 }
 
 // maxExprMemory is how many values, roughly, one evaluation may make: an expression as long as allowed needs fewer.
 const maxExprMemory = 4096
 
 func (e *expression) newMachine() any {
-	names := slices.DeleteFunc(slices.Clone(e.names), func(n exprName) bool { return n.label })
+	names := slices.DeleteFunc(slices.Clone(e.names), func(n exprName) bool { return n.called })
 	m := &machine{
 		program: e.program, names: names, values: map[string]any{},
 		numbers: make([]float64, len(names)), texts: make([]string, len(names)),
@@ -159,6 +160,7 @@ func (e *expression) newMachine() any {
 		_, has := m.candidate.Label(key)
 		return has
 	}
+	m.values[statFunc] = func(name string) float64 { return pushed(m.candidate, name) }
 	return m
 }
 

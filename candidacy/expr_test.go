@@ -80,21 +80,50 @@ func runOn(f *node.Farm, step string) string {
 }
 
 func TestByExprReadsLabels(t *testing.T) {
-	f := candidacytest.Cluster("www1\nwww2\nwww3\nphysical app4")
-	candidacytest.Member(f, "www1").Node.Labels = []node.Label{{Key: "gpu"}, {Key: "rack", Value: "7"}}
-	candidacytest.Member(f, "www2").Node.Labels = []node.Label{{Key: "rack", Value: "8"}}
+	f := candidacytest.Cluster("www1 labels=gpu,rack=7\nwww2 label=rack=8\nwww3\nphysical app4\nphysical app5 labels=disk=ssd,new")
 	for step, want := range map[string]string{
 		`byExpr has("gpu")`:                     "www1",
-		`byExpr not has("rack")`:                "www3 app4",
+		`byExpr not has("rack")`:                "www3 app4 app5",
+		`byExpr has("new")`:                     "app5",
+		`byExpr label("disk") == "ssd"`:         "app5",
 		`byExpr label("rack") == "8"`:           "www2",
-		`byExpr label("rack") == ""`:            "www3 app4",
+		`byExpr label("rack") == ""`:            "www3 app4 app5",
 		`byExpr label("rack") in ["7", "8"]`:    "www1 www2",
-		`byExpr label("rack") == "7" ? 2 : 1`:   "www2 www3 app4 www1",
+		`byExpr label("rack") == "7" ? 2 : 1`:   "www2 www3 app4 app5 www1",
 		`byExpr has("gpu") || ("rack" | has())`: "www1 www2",
 	} {
 		if got := runOn(f, step); got != want {
 			t.Errorf("%s leaves %q, want %q", step, got, want)
 		}
+	}
+}
+
+func TestByExprReadsWhatProgramsPush(t *testing.T) {
+	f := candidacytest.Cluster("www1 stat.queue=2 slots=4\nwww2\nphysical app1 stat.queue=3 stat.load1=0.5 weight=6\nphysical app2 stat.queue=1 stat.a-b=2")
+	for step, want := range map[string]string{
+		`byExpr stat("queue")`:                                            "app2 www1 app1 www2",
+		`byExpr -stat("queue")`:                                           "app1 www1 app2 www2",
+		`byExpr stat("queue") / slots`:                                    "www1 app1 app2 www2",
+		`byExpr stat("queue") / weight`:                                   "app1 app2 www1 www2",
+		`byExpr stat("queue") < 3`:                                        "www1 app2",
+		`byExpr stat("queue") >= 0`:                                       "www1 app1 app2",
+		`byExpr stat("queue") != stat("queue")`:                           "www2",
+		`byExpr stat("a-b") == 2`:                                         "app2",
+		`byExpr stat("a-b") != 2`:                                         "www1 www2 app1",
+		`byExpr stat("Queue") >= 0`:                                       "",
+		`byExpr max(stat("queue"), 2.5)`:                                  "www1 app2 app1 www2",
+		`byExpr let q = stat("queue"); q > 1 && q < 3`:                    "www1",
+		`byExpr stat("queue") == stat("a-b") - 1 ? 0 : 1`:                 "app2 www1 www2 app1",
+		`byExpr stat("queue") in [1, 3]`:                                  "app1 app2",
+		`byExpr stat("load1") < 1 or ("queue" | stat()) > 2`:              "app1",
+		`byExpr has("stat") or label("stat") != "" or stat('queue') == 1`: "app2",
+	} {
+		if got := runOn(f, step); got != want {
+			t.Errorf("%s leaves %q, want %q", step, got, want)
+		}
+	}
+	for _, step := range []string{`byExpr stat("queue") < 3`, `byExpr stat("queue") / slots + outstanding`} {
+		t.Run(step, func(t *testing.T) { candidacytest.Check(t, candidacytest.Step(candidacy.Builtin(), step)) })
 	}
 }
 
@@ -120,6 +149,17 @@ func TestByExprRefuses(t *testing.T) {
 		`label("a")`:                    `column 1 of the expression: the expression is a text, want a condition or a number`,
 		`label()`:                       `column 1 of the expression: not enough arguments to call label`,
 		`label == label`:                `column 1 of the expression: label is a function, want a key behind it: label("gpu")`,
+		"stat(name) < 1":                `column 6 of the expression: the name of the statistic is name, want a text in quotes`,
+		`stat("a" + "b")`:               `column 10 of the expression: the name of the statistic is "a" + "b", want a text in quotes`,
+		"stat < 1":                      `column 6 of the expression: invalid operation: < (mismatched types func(string) number and number)`,
+		"stat == stat":                  `column 1 of the expression: stat is a function, want a name behind it: stat("queue")`,
+		"stat()":                        `column 1 of the expression: not enough arguments to call stat`,
+		`stat("a", "b")`:                `column 1 of the expression: too many arguments to call stat`,
+		"stat(1)":                       `column 6 of the expression: cannot use int as argument (type string) to call stat `,
+		"stat.queue < 1":                `column 6 of the expression: a statistic that programs push is stat("queue") here`,
+		`stat("a b") < 1`:               `column 6 of the expression: no statistic can be named "a b", want 1 to 32 letters, digits, dots, dashes and underscores, the first a letter`,
+		`stat("") < 1`:                  `column 6 of the expression: no statistic can be named "", want 1 to 32 letters, digits, dots, dashes and underscores, the first a letter`,
+		"queue < 1":                     `column 1 of the expression: no figure is named "queue"; 'backhand functions byStat' lists them`,
 		"len(name)":                     `column 1 of the expression: no figure is named "len"; 'backhand functions byStat' lists them`,
 		"now()":                         `column 1 of the expression: no figure is named "now"; 'backhand functions byStat' lists them`,
 		"1..1000000":                    `column 2 of the expression: .. is not for use here`,
@@ -149,6 +189,8 @@ func TestByExprRunsAheadWhereItMay(t *testing.T) {
 	for step, want := range map[string]candidacy.Ahead{
 		`byExpr load1 < 2 && zone == "a" && has("gpu")`: candidacy.Once,
 		`byExpr true`:            candidacy.Once,
+		`byExpr stat("a") < 2`:   candidacy.Once,
+		`byExpr stat("a")`:       candidacy.Never,
 		`byExpr age < 2`:         candidacy.Never,
 		`byExpr outstanding < 2`: candidacy.Never,
 		`byExpr path == "/"`:     candidacy.Never,
@@ -168,6 +210,9 @@ func TestByExprKnowsWhatHerds(t *testing.T) {
 		`byExpr zone == "a" ? 0 : 1`:       true,
 		`byExpr outstanding`:               false,
 		`byExpr (outstanding + 1) / slots`: false,
+		`byExpr outstanding / weight`:      false,
+		`byExpr stat("a")`:                 true,
+		`byExpr stat("a") + outstanding`:   true,
 		`byExpr load1 < 2`:                 false,
 		`byExpr 1`:                         false,
 	} {
@@ -183,6 +228,7 @@ func TestByExprAllocatesLittle(t *testing.T) {
 	for step, most := range map[string]float64{
 		`byExpr load1 / cpus`:                2 * 100,
 		`byExpr load1`:                       100,
+		`byExpr stat("queue")`:               100,
 		`byExpr outstanding < 3 && not self`: 0,
 		`byExpr load1 / cpus < 2`:            0,
 	} {
@@ -240,12 +286,13 @@ func TestByExprBearsAnyFigures(t *testing.T) {
 func FuzzByExpr(f *testing.F) {
 	for _, s := range []string{
 		`load1 / cpus < 2 && zone == "a"`, `self ? 1 : 2.5`, `let x = load1; x ** 2`, `name matches "^www"`, `label("gpu") in ["a"]`,
+		`stat("queue") / weight`, `stat("a.b") < 1 || has("x")`, `stat("")`, `stat.queue`, `stat(name)`,
 		`-age + outstanding`, `min(1, load1) | max(2)`, `"\u00e9" == name`, `0x10 / 1e3`, `not has('a') or path != client`, `if self {1} else {2}`,
 		`{"a": 1}`, `1..2`, `map([1], #)`, `$env`, `a.b?.c`, `name[1:]`, `((((1))))`, "`a` == zone", `load1 /* */ < 1 // x`,
 	} {
 		f.Add(s)
 	}
-	farm := candidacytest.Cluster("self www1 load=1\nwww2 zone=a load=3 outstanding=1\nphysical app3")
+	farm := candidacytest.Cluster("self www1 load=1\nwww2 zone=a load=3 outstanding=1\nphysical app3 stat.queue=2 label=gpu")
 	f.Fuzz(func(t *testing.T, text string) {
 		step, err := candidacy.Builtin().Step("byExpr " + text)
 		if err != nil {
@@ -268,7 +315,7 @@ func FuzzByExpr(f *testing.F) {
 
 func BenchmarkByExpr(b *testing.B) {
 	for _, text := range []string{
-		`load1 / cpus < 2 && zone == "a"`, `load1 / cpus`, `load1`, `outstanding < 3`, `name matches "^www0[0-4]"`,
+		`load1 / cpus < 2 && zone == "a"`, `load1 / cpus`, `load1`, `outstanding < 3`, `name matches "^www0[0-4]"`, `stat("queue")`,
 	} {
 		b.Run(text, func(b *testing.B) {
 			f := hundred()
@@ -292,4 +339,13 @@ func Example_byExpr() {
 	//   dropped www3 (does not hold: load1 0.1, cpus 4, zone "b")
 	// byExpr load1 / cpus
 	//   www1 (0.075: load1 0.3, cpus 4)
+}
+
+func Example_byExpr_pushed() {
+	explain("physical app1 stat.queue=3 weight=2\nphysical app2 stat.queue=2\nphysical app3", `byExpr stat("queue") / weight`)
+	// Output:
+	// byExpr stat("queue") / weight
+	//   app1 (1.5: stat("queue") 3, weight 2)
+	//   app2 (2: stat("queue") 2, weight 1)
+	//   app3 (unknown: stat("queue") unknown, weight 1)
 }

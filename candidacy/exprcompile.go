@@ -11,6 +11,8 @@ import (
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
+
+	"backhand/gossip/node"
 )
 
 const (
@@ -79,6 +81,8 @@ func exprError(source string, err error) error {
 		message = exprHint(name)
 	case strings.Contains(message, "exceeds maximum allowed nodes"):
 		message = fmt.Sprintf("it has too many parts, want at most %d", maxExprNodes)
+	case strings.HasPrefix(message, fieldOfStat):
+		message = fmt.Sprintf("a statistic that programs push is %s(%q) here", statFunc, strings.TrimPrefix(message, fieldOfStat))
 	case strings.Contains(message, mismatch):
 		before, after, _ := strings.Cut(message, mismatch)
 		message = before + mismatch + strings.NewReplacer("float64", "number", "int", "number", "bool", "condition").Replace(after)
@@ -86,7 +90,11 @@ func exprError(source string, err error) error {
 	return fmt.Errorf("%s of the expression: %s", at, message)
 }
 
-const mismatch = "(mismatched types "
+// How the library begins to say that two types do not go together, and that stat.NAME is nothing.
+const (
+	mismatch    = "(mismatched types "
+	fieldOfStat = "type func(string) float64 has no field "
+)
 
 // exprHint returns what to say of a name that stands for nothing.
 func exprHint(name string) string {
@@ -168,7 +176,8 @@ func (c *exprCheck) identifier(n *ast.IdentifierNode) class {
 		return c.refuse(n, "%s is not for use here", n.Value)
 	}
 	if c.names[i].class == function {
-		return c.refuse(n, `%s is a function, want a key behind it: %s("gpu")`, n.Value, n.Value)
+		word, _, example := argumentOf(n.Value)
+		return c.refuse(n, `%s is a function, want a %s behind it: %s(%q)`, n.Value, word, n.Value, example)
 	}
 	c.use(c.names[i])
 	return c.names[i].class
@@ -239,21 +248,36 @@ func (c *exprCheck) in(n *ast.BinaryNode) class {
 	return condition
 }
 
+// argumentOf returns what one of our functions is to be given, and an example.
+func argumentOf(fn string) (word, of, example string) {
+	if fn == statFunc {
+		return "name", "the statistic", "queue"
+	}
+	return "key", "the label", "gpu"
+}
+
 func (c *exprCheck) call(n *ast.CallNode) class {
 	callee, isName := n.Callee.(*ast.IdentifierNode)
-	if !isName || callee.Value != labelFunc && callee.Value != hasFunc {
+	if !isName || callee.Value != labelFunc && callee.Value != hasFunc && callee.Value != statFunc {
 		return c.refuse(n, "%s is not for use here", n.Callee)
 	}
+	word, of, _ := argumentOf(callee.Value)
 	if len(n.Arguments) != 1 { // the library has said so before
-		return c.refuse(n, "%s wants the key of a label", callee.Value)
+		return c.refuse(n, "%s wants the %s of %s", callee.Value, word, of)
 	}
-	key, isFixed := n.Arguments[0].(*ast.StringNode)
+	fixed, isFixed := n.Arguments[0].(*ast.StringNode)
 	if !isFixed {
-		return c.refuse(n.Arguments[0], "the key of the label is %s, want a text in quotes", n.Arguments[0])
+		return c.refuse(n.Arguments[0], "the %s of %s is %s, want a text in quotes", word, of, n.Arguments[0])
 	}
-	l := labelName(callee.Value, key.Value)
-	c.use(l)
-	return l.class
+	used := labelName(callee.Value, fixed.Value)
+	if callee.Value == statFunc {
+		if !node.ValidStatName(fixed.Value) {
+			return c.refuse(fixed, "%v", badStatName(fixed.Value))
+		}
+		used = statName(fixed.Value)
+	}
+	c.use(used)
+	return used.class
 }
 
 func (c *exprCheck) conditional(n *ast.ConditionalNode) class {

@@ -2,6 +2,7 @@ package candidacy
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/expr-lang/expr/types"
@@ -38,13 +39,14 @@ type exprName struct {
 	own     bool // this agent alone knows it
 	moves   bool // it changes between two snapshots
 	steady  bool // it seldom changes at all
-	label   bool // it is a label's value, or whether there is one: the expression calls for it itself
+	called  bool // it is what a function returns for a fixed argument: the expression calls for it itself
 }
 
-// The functions that read labels.
+// The functions that read labels, and statistics that are pushed.
 const (
 	labelFunc = "label"
 	hasFunc   = "has"
+	statFunc  = "stat"
 )
 
 // exprNames returns all names.
@@ -55,6 +57,7 @@ func exprNames() []exprName {
 		{name: "self", class: condition, steady: true, holds: func(_ *Request, c *node.Member) bool { return c.Self }},
 		{name: labelFunc, class: function},
 		{name: hasFunc, class: function},
+		{name: statFunc, class: function},
 		{name: "method", class: text, request: true, text: func(r *Request, _ *node.Member) string { return r.Method }},
 		{name: "host", class: text, request: true, text: func(r *Request, _ *node.Member) string { return r.Host }},
 		{name: "path", class: text, request: true, text: func(r *Request, _ *node.Member) string { return r.Path }},
@@ -62,7 +65,7 @@ func exprNames() []exprName {
 			return r.Client.Unmap().String()
 		}},
 	}
-	steady := []string{"cpus", "speed", "mem_total", "slots", "mu", "workers"}
+	steady := []string{"cpus", "speed", "mem_total", "slots", "weight", "mu", "workers"}
 	for _, f := range node.Figures() {
 		names = append(names, exprName{
 			name: f.Name, class: number, own: f.Own, moves: f.Name == "age", steady: slices.Contains(steady, f.Name),
@@ -72,9 +75,9 @@ func exprNames() []exprName {
 	return names
 }
 
-// labelName is what a call of one of the two functions stands for.
+// labelName is what a call of one of the two functions for labels stands for.
 func labelName(fn, key string) exprName {
-	n := exprName{name: fmt.Sprintf("%s(%q)", fn, key), class: text, steady: true, label: true}
+	n := exprName{name: fmt.Sprintf("%s(%q)", fn, key), class: text, steady: true, called: true}
 	n.text = func(_ *Request, c *node.Member) string {
 		value, _ := c.Label(key)
 		return value
@@ -87,6 +90,22 @@ func labelName(fn, key string) exprName {
 		}
 	}
 	return n
+}
+
+// statName is what a call of stat stands for. It changes as often as programs push it, but not within a snapshot.
+func statName(name string) exprName {
+	return exprName{
+		name: fmt.Sprintf("%s(%q)", statFunc, name), class: number, called: true,
+		number: func(_ *Request, c *node.Member) float64 { return pushed(c, name) },
+	}
+}
+
+// pushed returns the statistic of that name that programs push, or NaN if none is known.
+func pushed(m *node.Member, name string) float64 {
+	if v, ok := m.Pushed(name); ok {
+		return v
+	}
+	return math.NaN()
 }
 
 func zoneOf(_ *Request, c *node.Member) string {
@@ -111,5 +130,6 @@ func exprTypes(names []exprName) types.Map {
 	}
 	all[labelFunc] = types.TypeOf(func(string) string { return "" })
 	all[hasFunc] = types.TypeOf(func(string) bool { return false })
+	all[statFunc] = types.TypeOf(func(string) float64 { return 0 })
 	return all
 }

@@ -39,7 +39,7 @@ func addSelf() Spec {
 	return Spec{
 		Name: "addSelf", Usage: "addSelf",
 		Doc: "Puts this host itself back, at the end, if an earlier step dropped it. It must serve the farm, its origin must " +
-			"be up, and it must not be draining.",
+			"be up, it must not be draining, and the farm must be neither off nor down.",
 		Source: builtinsH, Example: "addSelf",
 		Make: func(*Args) Step { return Step{Run: appendSelf} },
 	}
@@ -51,7 +51,7 @@ func appendSelf(req *Request, in []*node.Member) []*node.Member {
 	}
 	self := req.Farm.Self
 	isSelf := func(m *node.Member) bool { return m.Self }
-	if self.Unfit() != "" || wasTried(self, req.tried) || slices.ContainsFunc(in, isSelf) {
+	if self.Unfit() != "" || !req.Farm.Standing.Fit() || wasTried(self, req.tried) || slices.ContainsFunc(in, isSelf) {
 		return in
 	}
 	return append(in, self)

@@ -27,6 +27,8 @@ func TestSelfSteps(t *testing.T) {
 		{"addSelf adds self to nobody", "self www1\nwww2 age=9s", []string{"removeSelf", "byAge 6", "addSelf"}, "www1"},
 		{"addSelf adds no self whose origin is down", "self www1 down=refused\nwww2", []string{"addSelf"}, "www2"},
 		{"addSelf adds no self that is draining", "self www1 state=draining\nwww2", []string{"addSelf"}, "www2"},
+		{"addSelf adds no self whose farm is off", "self www1\nwww2\nfarm web off", []string{"addSelf"}, ""},
+		{"nor one whose farm is down", "self www1\nwww2\nfarm web down", []string{"addSelf"}, ""},
 		{"addSelf adds no self that serves another farm", "self www1 farm=x\nwww2", []string{"addSelf"}, "www2"},
 	})
 }

@@ -26,7 +26,8 @@ func bySession() Spec {
 			"cookie NAME (default PHPSESSID=), or else of the query argument of that name, or of a path parameter " +
 			"(/cart;NAME=...), as 8 hexadecimal digits for IPv4 (0a000005 is 10.0.0.5, each octet two digits) or 32 for IPv6. " +
 			"The rest of the value is free. The cookie of addSession is understood as well. A draining member keeps its " +
-			"sessions. Without a session, or if it names no candidate, the list stays as it is.",
+			"sessions. One of a physical that is off, down or out goes to that physical's forward, if the file has one. Without a " +
+			"session, or if it names no candidate, the list stays as it is.",
 		Source: "README.bySession; path parameters are ours", Example: "bySession PHPSESSID=",
 		Make: makeBySession,
 	}
@@ -48,7 +49,33 @@ func (s session) keepOwner(req *Request, in []*node.Member) []*node.Member {
 	if m := s.owner(req, in); m != nil {
 		return append(in[:0], m)
 	}
+	if f := s.forward(req); !f.IsZero() {
+		req.Forward = f
+	}
 	return in
+}
+
+// forward returns where a session goes that belongs to a physical which is off, down or out; zero if the file has it nowhere.
+func (s session) forward(req *Request) node.Forward {
+	members := req.farm().Members
+	for i, m := range members {
+		if f := forwardOf(m); !f.IsZero() && s.owner(req, members[i:i+1]) == m {
+			return f
+		}
+	}
+	return node.Forward{}
+}
+
+// forwardOf returns where the requests of a physical go while it is off, down or out; zero if it is neither, or if the file has
+// it nowhere. Nodes have none.
+func forwardOf(m *node.Member) node.Forward {
+	switch {
+	case m.Physical == nil || m.Physical.Standing.Fit():
+		return node.Forward{}
+	case m.Physical.Standing.Off:
+		return m.Physical.Forwards.Off
+	}
+	return m.Physical.Forwards.Down
 }
 
 // owner returns the first member that a value names, or nil.

@@ -125,6 +125,39 @@ func TestBySessionDoesNotBringBackWhoWasTried(t *testing.T) {
 	}
 }
 
+// A session of a physical that may not be chosen goes where the file says that its requests go, and to nobody else's forward.
+func TestBySessionFollowsTheForward(t *testing.T) {
+	const forwards = " forward_off=http://sorry.example.com/off forward_down=spare"
+	for _, row := range []struct{ name, said, want string }{
+		{"of one that is off", "off" + forwards, "http://sorry.example.com/off"},
+		{"of one that is down", "down" + forwards, "spare"},
+		{"of one that is out", "out" + forwards, "spare"},
+		{"off goes before down", "down off" + forwards, "http://sorry.example.com/off"},
+		{"one that is well needs none", forwards, ""},
+		{"nor has each one", "off", ""},
+		{"that for off is not for down", "down forward_off=http://sorry.example.com/off", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := candidacytest.Cluster("www1\nphysical app2 " + row.said + "\nphysical app3 off forward_off=wrong")
+			for value, want := range map[string]string{"0a000002": row.want, "0a000001": "", "0aff0002": ""} {
+				req := candidacytest.Request(f)
+				req.Fields = candidacytest.Fields{Cookie: []string{"PHPSESSID=" + value}}
+				left := selectFrom(req, "bySession")
+				got := req.Forward.Farm
+				if to := req.Forward.URL; to != nil {
+					got = to.String()
+				}
+				if got != want {
+					t.Errorf("the session %s goes to %q, want %q", value, got, want)
+				}
+				if got != "" && candidacytest.Names(left) != "www1" {
+					t.Errorf("who cannot follow it has %s to choose from", candidacytest.Names(left))
+				}
+			}
+		})
+	}
+}
+
 func TestBySessionRefusesBadNames(t *testing.T) {
 	const want = ", want the name of a cookie, at most 64 bytes (usage: bySession [NAME])"
 	long := "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -146,7 +179,7 @@ func FuzzBySession(f *testing.F) {
 		f.Add(seed, "/a;sid="+seed+"/b")
 	}
 	f.Fuzz(func(t *testing.T, cookie, path string) {
-		farm := candidacytest.Cluster("www1\nwww2\nwww3 addr=[2001:db8::3]:80\nwww4 state=draining\nphysical app1")
+		farm := candidacytest.Cluster("www1\nwww2\nwww3 addr=[2001:db8::3]:80\nwww4 state=draining\nphysical app1\nphysical app2 off forward_off=x")
 		req := candidacytest.Request(farm)
 		req.Path, req.Fields = path, candidacytest.Fields{Cookie: []string{"sid=" + cookie}}
 		got := selectFrom(req, "bySession sid", "addSession sid")

@@ -16,7 +16,8 @@ func byStat() Spec {
 		Doc: "Chooses by any figure that is known of a member. byStat mem_used sorts by it, lowest first (asc; desc: highest first), those " +
 			"of which it is not known last. byStat load1 <4 drops those of which it is not below 4, or not known, and leaves the order " +
 			"alone; >N, <=N and >=N likewise, and several at once; with asc or desc it sorts as well. NAME is one of " +
-			figureNames() + ".",
+			figureNames() + ". stat.NAME is the statistic that programs push under that name, of physicals and nodes; it is not known " +
+			"of those of which nobody pushes it.",
 		Source: ours, Example: "byStat load1 <4 asc",
 		Make: makeByStat,
 	}
@@ -33,6 +34,7 @@ func figureNames() string {
 			b.WriteString(" (" + f.Unit + ")")
 		}
 	}
+	b.WriteString(", " + node.PushedPrefix + "NAME")
 	return b.String()
 }
 
@@ -58,7 +60,7 @@ func makeByStat(a *Args) Step {
 		Why:  s.why(),
 	}
 	if !s.sorts && !s.figure.Own {
-		step.Ahead = Once // what nodes announced does not change within a snapshot
+		step.Ahead = Once // what was announced or pushed does not change within a snapshot
 	}
 	return step
 }
@@ -86,7 +88,12 @@ func parseStat(a *Args) stat {
 	s := stat{}
 	name := a.Need("NAME")
 	figure, ok := node.FigureNamed(name)
-	if !ok && name != "" {
+	pushed, isPushed := strings.CutPrefix(name, node.PushedPrefix)
+	switch {
+	case ok || name == "":
+	case isPushed:
+		a.Fail("%w", badStatName(pushed))
+	default:
 		a.Fail("no figure is named %q, want one of %s", name, figureNames())
 	}
 	s.figure = figure
@@ -106,6 +113,12 @@ func parseStat(a *Args) stat {
 	}
 	s.sorts = s.sorts || len(s.bounds) == 0
 	return s
+}
+
+// badStatName is what is wrong with a name that no statistic can have.
+func badStatName(name string) error {
+	return fmt.Errorf("no statistic can be named %q, want 1 to %d letters, digits, dots, dashes and underscores, the first a letter",
+		name, node.MaxStatName)
 }
 
 func parseBound(a *Args, w string) bound {

@@ -138,8 +138,12 @@ func TestByTraffic(t *testing.T) {
 			cluster: "physical a outstanding=3\nphysical b outstanding=1\nphysical c outstanding=2", want: "b c a",
 		},
 		{
-			name: "a physical of more capacity bears more", cluster: "physical a outstanding=4\nphysical b outstanding=3",
-			change: func(f *node.Farm) { f.Members[0].Capacity, f.Members[1].Capacity = 8, 4 }, want: "a b",
+			name:    "a physical of more capacity bears more",
+			cluster: "physical a capacity=8 outstanding=4\nphysical b capacity=4 outstanding=3", want: "a b",
+		},
+		{
+			name:    "and so does one of more weight",
+			cluster: "physical a capacity=4 weight=2 outstanding=4\nphysical b capacity=4 outstanding=3", want: "a b",
 		},
 		{
 			name: "errors count after byError", cluster: nodes, step: "byError 5s,byTraffic",

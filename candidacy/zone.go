@@ -52,7 +52,7 @@ func byLabel() Spec {
 	return Spec{
 		Name: "byLabel", Usage: "byLabel KEY[=VALUE]",
 		Doc: "Keeps the members that carry the label KEY, with that VALUE if one is given, and drops the others. Labels stand in [node] of " +
-			"each host's file (labels); lower and upper case differ. Physicals carry none.",
+			"each host's file, and those of a physical in its entry in [[farm]] (labels); lower and upper case differ.",
 		Source: ours, Example: "byLabel disk=ssd",
 		Make: makeByLabel,
 	}

@@ -40,6 +40,8 @@ func TestByLabel(t *testing.T) {
 		{"a part of a key is none", farm, []string{"byLabel dis"}, ""},
 		{"upper and lower case differ", farm, []string{"byLabel GPU"}, ""},
 		{"nobody that carries it leaves nobody", farm, []string{"byLabel none"}, ""},
+		{"a physical carries those of the file", "www1\nphysical app1 labels=gpu,disk=ssd\nphysical app2 label=disk=hdd", []string{"byLabel disk=ssd"}, "app1"},
+		{"beside nodes", "www1 label=gpu\nphysical app1 labels=gpu,disk=ssd\nphysical app2 label=disk", []string{"byLabel gpu"}, "www1 app1"},
 		{"the order stays", "www1 label=a load=2\nwww2 label=a load=1\nwww3", []string{"byLoad", "byLabel a"}, "www2 www1"},
 	})
 	const usage = " (usage: byLabel KEY[=VALUE])"

@@ -3,6 +3,7 @@ package proxy
 import (
 	"math/rand/v2"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ type scratch struct {
 	pcg      rand.PCG
 	list     []*node.Member // what the chain works on
 	tried    []*node.Member // who is not to be asked again, or not at all
-	ownTried bool           // our own origin was asked
+	ownTried []*Origin      // of our own, those that were asked
 }
 
 // asked is what a decision is about.
@@ -47,7 +48,8 @@ func newScratch() any {
 func (h *Handler) release(s *scratch) {
 	clear(s.list[:cap(s.list)]) // members of a snapshot that is gone
 	clear(s.tried[:cap(s.tried)])
-	s.list, s.tried, s.ownTried = s.list[:0], s.tried[:0], false
+	clear(s.ownTried[:cap(s.ownTried)])
+	s.list, s.tried, s.ownTried = s.list[:0], s.tried[:0], s.ownTried[:0]
 	s.req.Reset()
 	s.fields = requestFields{}
 	h.scratches.Put(s)
@@ -63,14 +65,18 @@ const (
 	choseAny   action = "any"
 	choseNone  action = "503"
 	nobodyThen action = "none" // "any", and there was nobody before the chain either
+	followed   action = "forward"
 )
 
 // decision is to whom a request goes.
 type decision struct {
+	farm     *node.Farm   // of which it was chosen; that of the route, or another one that forwards led to
 	member   *node.Member // nil: our own origin without a member, or nobody
 	origin   *Origin      // our own, if it is that
+	complete *url.URL     // that takes the place of the request's; nil: none does
 	redirect string       // host to send the client to, instead of handing the request on
 	action   action
+	way      []leg // the forwards that were followed
 
 	// What the chain wants of the member, see candidacy.Request.
 	limit   float64
@@ -93,14 +99,31 @@ func runQuickly(c *candidacy.Chain, req *candidacy.Request, list, tried []*node.
 
 // choose makes one decision. It counts nothing and logs nothing, so that explain can use it too.
 func (s *site) choose(rt *route, snap *node.Snapshot, now time.Time, sc *scratch, run runChain) decision {
-	farm := snap.Farm(rt.Farm)
-	if farm == nil {
-		farm = &node.Farm{Name: rt.Farm}
+	sc.req.Now = now
+	d := s.chooseOf(farmOf(snap, rt.Farm), rt, sc, run)
+	if d.nobody() || !sc.req.Forward.IsZero() {
+		d = s.elsewhere(d, rt, snap, sc, run)
 	}
-	sc.req.Now, sc.req.Farm, sc.req.Redirect = now, farm, candidacy.Redirect{}
-	sc.req.Session = candidacy.SetCookie{}
-	own := s.origin(rt.Farm)
-	if farm.Self != nil && (own == nil || sc.ownTried || own.ready() != "") {
+	return d
+}
+
+// farmOf returns the farm of that name, or one without members.
+func farmOf(snap *node.Snapshot, name string) *node.Farm {
+	if f := snap.Farm(name); f != nil {
+		return f
+	}
+	return &node.Farm{FarmInfo: node.FarmInfo{Name: name}}
+}
+
+// chooseOf has the chain choose one of a farm's members. A farm that is off or down has none to choose from, whoever a step
+// would bring back.
+func (s *site) chooseOf(farm *node.Farm, rt *route, sc *scratch, run runChain) decision {
+	sc.req.Farm, sc.req.Redirect, sc.req.Session, sc.req.Forward = farm, candidacy.Redirect{}, candidacy.SetCookie{}, node.Forward{}
+	if !farm.Standing.Fit() {
+		return decision{farm: farm}
+	}
+	own := s.origin(farm.Name)
+	if farm.Self != nil && (own == nil || sc.wasAsked(own) || own.ready() != "") {
 		sc.tried = append(sc.tried, farm.Self)
 	}
 	sc.list = run(rt.Chain, &sc.req, sc.list[:0], sc.tried)
@@ -109,10 +132,10 @@ func (s *site) choose(rt *route, snap *node.Snapshot, now time.Time, sc *scratch
 		left = slices.DeleteFunc(left, sc.wasTried)
 	}
 	if len(left) == 0 {
-		return s.whenEmpty(rt, own, farm, sc)
+		return decision{farm: farm}
 	}
 	d := decision{
-		member: left[0], limit: sc.req.Limit, hops: sc.req.Hops, others: len(left) > 1, predict: sc.req.Predict,
+		farm: farm, member: left[0], limit: sc.req.Limit, hops: sc.req.Hops, others: len(left) > 1, predict: sc.req.Predict,
 	}
 	if d.member.Self {
 		d.origin = own
@@ -125,25 +148,26 @@ func (s *site) choose(rt *route, snap *node.Snapshot, now time.Time, sc *scratch
 	return d
 }
 
-// whenEmpty decides where the chain left nobody.
-func (s *site) whenEmpty(rt *route, own *Origin, farm *node.Farm, sc *scratch) decision {
-	canSelf := own != nil && !sc.ownTried
+// whenEmpty decides where the chain left nobody of a farm, and no forward leads on.
+func (s *site) whenEmpty(farm *node.Farm, rt *route, sc *scratch) decision {
+	own := s.origin(farm.Name)
+	canSelf := own != nil && !sc.wasAsked(own) && farm.Standing.Fit()
 	switch {
 	case rt.WhenEmpty == "self" && canSelf, rt.WhenEmpty == "" && canSelf && own.ready() == "":
-		return decision{member: farm.Self, origin: own, action: choseSelf}
+		return decision{farm: farm, member: farm.Self, origin: own, action: choseSelf}
 	case rt.WhenEmpty == "any":
 		sc.list = candidacy.AppendCandidates(sc.list[:0], &sc.req, sc.tried)
 		m := pickAny(sc)
 		if m == nil {
-			return decision{action: nobodyThen}
+			return decision{farm: farm, action: nobodyThen}
 		}
-		d := decision{member: m, action: choseAny}
+		d := decision{farm: farm, member: m, action: choseAny}
 		if m.Self {
 			d.origin = own
 		}
 		return d
 	}
-	return decision{action: choseNone}
+	return decision{farm: farm, action: choseNone}
 }
 
 // pickAny returns one of the list at random; one that cannot be reached only if there is no other. nil: the list is
@@ -166,6 +190,9 @@ func pickAny(sc *scratch) *node.Member {
 func (sc *scratch) wasTried(m *node.Member) bool {
 	return slices.ContainsFunc(sc.tried, func(t *node.Member) bool { return t.Key == m.Key })
 }
+
+// wasAsked reports whether an origin of ours was asked.
+func (sc *scratch) wasAsked(own *Origin) bool { return slices.Contains(sc.ownTried, own) }
 
 // redirectHost returns to which host the chain wants the client itself to go, or "" for a hop. The name may come from a
 // beat, so that anything may stand in it: what is no host is not passed on.

@@ -26,6 +26,8 @@ type clusterCollector struct {
 	warnings, unauthenticated, snapshotAge, build, dropped, lost           *prometheus.Desc
 	open, accepted, closed, handshakes, k, herds                           *prometheus.Desc
 	key, unsealed, otherKey, lackingKey, finding                           *prometheus.Desc
+
+	said *saidSeries
 }
 
 func newClusterCollector(src Source, now func() time.Time) *clusterCollector {
@@ -34,7 +36,7 @@ func newClusterCollector(src Source, now func() time.Time) *clusterCollector {
 	}
 	ofMember := func(name, help string) *prometheus.Desc { return d(name, help, "farm", "member", "id") }
 	return &clusterCollector{
-		src: src, now: now,
+		src: src, now: now, said: newSaidSeries(),
 		age: d("backhand_peer_age_seconds",
 			"How old what is known of a peer is, in seconds: the time since "+
 				"its last beat came, plus how old its figures were then.", "node", "id"),
@@ -44,7 +46,7 @@ func newClusterCollector(src Source, now func() time.Time) *clusterCollector {
 			"Nodes and physicals that are known, by state; one that serves several farms counts as the worst.", "state"),
 		up: ofMember("backhand_member_up",
 			"1 if the member is heard, its origin is up, it is neither draining "+
-				"nor leaving, and the last connect to it did not fail; else 0."),
+				"nor leaving, or, a physical, it is on, up and in, and the last connect to it did not fail; else 0."),
 		candidate: ofMember("backhand_member_candidate",
 			"1 if the chains of the farm's routes start with the member, else 0."),
 		outstanding: ofMember("backhand_member_outstanding", "Requests that this agent has under way at the member."),
@@ -101,12 +103,12 @@ func newClusterCollector(src Source, now func() time.Time) *clusterCollector {
 }
 
 func (c *clusterCollector) descs() []*prometheus.Desc {
-	return []*prometheus.Desc{
+	return append([]*prometheus.Desc{
 		c.age, c.lateness, c.nodes, c.up, c.candidate, c.outstanding, c.inFlight, c.handed, c.failed, c.refused, c.latency, c.omitted,
 		c.highWater, c.sent, c.received, c.rejected, c.ready, c.warnings, c.unauthenticated, c.snapshotAge, c.build,
 		c.dropped, c.lost, c.open, c.accepted, c.closed, c.handshakes, c.k, c.herds,
 		c.key, c.unsealed, c.otherKey, c.lackingKey, c.finding,
-	}
+	}, c.said.descs()...)
 }
 
 // Describe implements [prometheus.Collector].
@@ -133,6 +135,7 @@ func (c *clusterCollector) Collect(ch chan<- prometheus.Metric) {
 		omitted += s.Others.Nodes
 	}
 	e.gauge(c.omitted, float64(omitted))
+	c.said.collectFarms(e, s, now)
 	c.collectKeys(e, takeKeyCensus(s, info.Keys, now))
 	c.collectAgent(e, info)
 	c.collectChains(e, info.Routes)
@@ -165,7 +168,9 @@ func (c *clusterCollector) collectMembers(e *emitter, members roster, now time.T
 	for _, m := range kept {
 		r := m.row(now)
 		c.collectMember(e, &r)
+		c.said.collectMember(e, &r)
 	}
+	c.said.collectStats(e, kept, now)
 	return len(members) - len(kept)
 }
 
@@ -247,7 +252,7 @@ type emitter struct {
 
 type seriesKey struct {
 	desc   *prometheus.Desc
-	labels [3]string // no desc has more
+	labels [4]string // no desc has more
 }
 
 func (e *emitter) gauge(d *prometheus.Desc, v float64, labels ...string) {

@@ -75,10 +75,13 @@ func percent(share float64) string {
 
 // age is how old what is known of the member is.
 func (r Row) age() string {
-	if r.Host == nil {
-		return none
+	switch {
+	case r.Host != nil:
+		return span(r.Host.Age)
+	case r.UpdateAge != nil:
+		return span(*r.UpdateAge)
 	}
-	return span(r.Host.Age)
+	return none
 }
 
 // workers are the ready and all the processes of the origin.

@@ -14,7 +14,7 @@ type Observation struct {
 	Route    string        // its [Route.Name]; "" if there was none for it
 	Farm     string        // "" if there was none
 	Member   string        // name of the member that was chosen last; "" if none was
-	Empty    string        // what was done since the chain left nobody: self, any or 503; "" if it left somebody
+	Empty    string        // what was done since the chain left nobody: forward, self, any or 503; "" if it left somebody
 	Reason   string        // why this agent answered itself, or why it went badly, in a word; "" if a member answered
 	Status   int           // of the response; 0 if the client was gone before there was one
 	Attempts int           // at members

@@ -37,11 +37,12 @@ func refresh(text string) int {
 
 func parsePage() (*template.Template, error) {
 	t, err := template.New("page.html.tmpl").Funcs(template.FuncMap{
-		"age": Row.age, "bar": bar, "choice": Row.choice, "figures": Row.figures, "forHow": View.forHow,
+		"age": Row.age, "bar": bar, "choice": Row.choice, "figures": Row.figures, "forHow": View.forHow, "forwardDown": FarmView.forwardDown, "forwardOff": FarmView.forwardOff,
 		"headline": (*KeyView).headline, "herd": RouteView.herd, "highWater": highWater, "inFlight": Row.inFlight, "k": RouteView.k,
 		"memory": memory, "number": number, "number64": func(n int) string { return number(uint64(n)) },
-		"percent": percent, "place": Row.place, "plural": plural, "ratio": ratio, "sealNote": (*Seal).note,
-		"serveTime": Row.serveTime, "span": span, "speed": Row.speed, "workers": Row.workers,
+		"percent": percent, "place": Row.place, "plural": plural, "pushed": Row.pushed, "ratio": ratio, "sealNote": (*Seal).note,
+		"serveTime": Row.serveTime, "span": span, "speed": Row.speed, "standing": Row.standing,
+		"workers": Row.workers,
 	}).ParseFS(assets, "page.html.tmpl")
 	if err != nil {
 		return nil, fmt.Errorf("page template: %w", err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -129,7 +130,15 @@ func evilView() View {
 	info.Routes = []Route{{Name: evil(), Farm: evil(), Chain: []string{evil()}, WhenEmpty: evil()}}
 	info.Beats.Rejected = []Count{{evil(), 1}}
 	info.Keys, info.Findings = &Keys{Mode: evil(), Sealing: 1, Held: marks(1)}, []Finding{{Kind: evil(), Text: evil()}}
-	return NewView(snapshot(node.NewLiveSet(), []*node.Node{n}, physical("web", evil(), "http://h/")), info, now)
+	n.Services[0].Pushed = []node.Stat{{Name: evil()[:node.MaxStatName], Value: 1}}
+	app := physical("web", evil(), "http://h/")
+	app.Standing = node.Standing{Off: true, Down: true, Why: evil()[:node.MaxWhy]}
+	app.Labels, app.Stats = n.Labels, n.Services[0].Pushed
+	app.Forwards = node.Forwards{Off: node.Forward{Farm: evil()}, Down: node.Forward{URL: &url.URL{Scheme: "http", Host: evil(), Path: "/" + evil()}}}
+	return NewView(node.NewSnapshot(node.Parts{
+		Taken: now, Self: id(1), Nodes: []*node.Node{n}, Physicals: []node.Physical{app}, Live: node.NewLiveSet(),
+		Farms: []node.FarmInfo{{Name: evil(), Standing: app.Standing, Forwards: app.Forwards}},
+	}), info, now)
 }
 
 func TestNamesFromTheNetworkStayText(t *testing.T) {
@@ -175,7 +184,14 @@ func TestThePageNeedsNothingFromElsewhere(t *testing.T) {
 }
 
 func TestTheTableCanBeHeard(t *testing.T) {
-	all := elements(t, render(t, NewView(seedCluster(), seedInfo(), now), 0))
+	theTablesCanBeHeard(t, NewView(seedCluster(), seedInfo(), now))
+	s, info := farmsCluster()
+	theTablesCanBeHeard(t, NewView(s, info, now))
+}
+
+func theTablesCanBeHeard(t *testing.T, v View) {
+	t.Helper()
+	all := elements(t, render(t, v, 0))
 	if len(all["table"]) != len(all["caption"]) {
 		t.Errorf("%d tables, %d captions", len(all["table"]), len(all["caption"]))
 	}
@@ -191,7 +207,7 @@ func TestTheTableCanBeHeard(t *testing.T) {
 	}
 	for _, tr := range all["tr"] {
 		if state := attr(tr, "data-state"); state != "" && !strings.Contains(text(tr), state) {
-			t.Errorf("row %q is %s by colour only", attr(tr, "data-name"), state)
+			t.Errorf("row %q is %s by colour only", attr(tr, "data-name")+attr(tr, "data-of-farm"), state)
 		}
 	}
 }

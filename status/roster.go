@@ -23,7 +23,8 @@ type entry struct {
 
 // tally is what the entries of one farm share.
 type tally struct {
-	routed     bool // a route names the farm
+	of         *node.Farm // nil for nodes that serve nothing
+	routed     bool       // a route names the farm
 	candidates map[*node.Member]bool
 	chosen     uint64 // the sum over its members
 }
@@ -86,7 +87,7 @@ func placesOfNodes(s *node.Snapshot, now time.Time) (roster, map[*node.Node]int)
 }
 
 func newTally(f *node.Farm, routed bool) *tally {
-	t := &tally{routed: routed, candidates: make(map[*node.Member]bool, len(f.Candidates))}
+	t := &tally{of: f, routed: routed, candidates: make(map[*node.Member]bool, len(f.Candidates))}
 	for _, m := range f.Candidates {
 		t.candidates[m] = true
 	}
@@ -114,6 +115,18 @@ func (e entry) share() float64 {
 		return 0
 	}
 	return float64(e.chosen) / float64(e.farm.chosen)
+}
+
+// why returns all that is wrong with the member in words, what is said of its farm included; "" if nothing is.
+func (e entry) why(now time.Time) string {
+	why := e.faults.why(e.member, now)
+	if e.farm.of == nil || e.farm.of.Standing.Fit() {
+		return why
+	}
+	if why != "" {
+		why += "; "
+	}
+	return why + withReason("its farm is "+string(farmState(e.farm.of)), &e.farm.of.Standing, now)
 }
 
 // keep returns at most that many entries, of the best ranks, in the order in which they were. Of the rank for which there
@@ -182,13 +195,13 @@ func (r roster) rows(ours *Keys, now time.Time) []Row {
 	return rows
 }
 
-// physicals returns how many of the entries are physicals.
+// physicals returns how many physicals there are. Those of one name that several farms list are one.
 func (r roster) physicals() int {
-	n := 0
+	names := map[string]bool{}
 	for i := range r {
 		if r[i].member.Node == nil {
-			n++
+			names[r[i].member.Name] = true
 		}
 	}
-	return n
+	return len(names)
 }

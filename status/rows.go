@@ -27,11 +27,20 @@ type Row struct {
 	Candidate bool   `json:"candidate"` // chains of the farm's routes start with it
 	PutLast   bool   `json:"put_last"`  // if a candidate, behind all others: a connect failed a moment ago
 
-	Labels map[string]string `json:"labels,omitempty"` // of the node, by key
+	Labels map[string]string `json:"labels,omitempty"` // of the node or the physical, by key
 
 	Seal    *Seal    `json:"seal,omitempty"`    // nil for a physical, and for a node that nobody vouches for
 	Host    *Host    `json:"host,omitempty"`    // nil for a physical, of which nothing is announced
 	Service *Service `json:"service,omitempty"` // nil for a physical, and for a node that serves nothing
+
+	// Of a physical, as the file has it and as was said of it. A node says for itself how it stands.
+	Standing  *Standing `json:"standing,omitempty"`           // nil for a node
+	Forwards  *Forwards `json:"forwards,omitempty"`           // nil: none
+	Capacity  float64   `json:"capacity,omitempty"`           // requests that it runs at full speed at once; 0 if not known
+	Weight    float64   `json:"weight,omitempty"`             // by which that is multiplied; 0 for a node
+	UpdateAge *float64  `json:"update_age_seconds,omitempty"` // since statistics of it came last; nil: none came
+
+	Stats []Stat `json:"stats,omitempty"` // that programs push, by name
 
 	// What this agent itself did since it started, or since it first heard of the member.
 	Outstanding int64   `json:"outstanding"` // requests it has under way there
@@ -80,15 +89,16 @@ func (e entry) row(now time.Time) Row {
 	m := e.member
 	r := Row{
 		Entry: e.number, Name: clean(m.Name), Farm: clean(m.Farm), Self: m.Self, Physical: m.Node == nil,
-		State: e.faults.state(), Why: e.faults.why(m, now), Candidate: e.farm.candidates[m], PutLast: e.faults&unreachable != 0,
+		State: e.faults.state(), Why: e.why(now), Candidate: e.farm.candidates[m], PutLast: e.faults&unreachable != 0,
 		Outstanding: m.Live.Outstanding(), Chosen: e.chosen, Share: e.share(), Failed: m.Live.Failed(), Refused: m.Live.Refused(),
-		Latency: m.Live.Latency().Seconds(),
+		Latency: m.Live.Latency().Seconds(), Stats: newStats(m, now),
 	}
 	if m.Node == nil {
 		r.Address = clean(m.HostPort())
 		if m.URL.Scheme == "https" {
 			r.Address = "https://" + r.Address
 		}
+		r.fillPhysical(m.Physical, now)
 		return r
 	}
 	r.fillNode(m.Node, m.Age(now))
@@ -100,13 +110,7 @@ func (e entry) row(now time.Time) Row {
 
 func (r *Row) fillNode(n *node.Node, age time.Duration) {
 	r.ID, r.Zone, r.Address = n.ID.String(), clean(n.Zone), address(n.Addr, n.TLS)
-	r.Direct, r.Untrusted = n.Direct, n.Untrusted
-	for i, l := range n.Labels {
-		if i == 0 {
-			r.Labels = make(map[string]string, len(n.Labels))
-		}
-		r.Labels[clean(l.Key)] = clean(l.Value)
-	}
+	r.Direct, r.Untrusted, r.Labels = n.Direct, n.Untrusted, newLabels(n.Labels)
 	r.Host = &Host{
 		Age: age.Seconds(), Interval: n.Interval.Seconds(), ConfigHash: hexHash(n.ConfigHash),
 		CPUs: n.Stats.CPUs, Speed: finite(n.Stats.Speed), Load: finite(n.Stats.Load1),
@@ -114,6 +118,18 @@ func (r *Row) fillNode(n *node.Node, age time.Duration) {
 		MemTotal: n.Stats.MemTotal, MemAvailable: n.Stats.MemAvailable,
 		SendLate: n.Stats.SendLate.Seconds(), Dispatched: finite(n.Stats.Dispatched),
 	}
+}
+
+// newLabels returns nil for none.
+func newLabels(list []node.Label) map[string]string {
+	if len(list) == 0 {
+		return nil
+	}
+	labels := make(map[string]string, len(list))
+	for _, l := range list {
+		labels[clean(l.Key)] = clean(l.Value)
+	}
+	return labels
 }
 
 func newService(s *node.Service) *Service {
@@ -126,11 +142,14 @@ func newService(s *node.Service) *Service {
 	}
 }
 
-// place says where the node stands and what it has: "zone north, gpu, rack=r1"; "" if it says neither.
+// place says where the member stands and what it has: "zone north, weight 2, gpu, rack=r1"; "" if there is nothing to say.
 func (r Row) place() string {
 	var words []string
 	if r.Zone != "" {
 		words = append(words, "zone "+r.Zone)
+	}
+	if r.Weight != 0 && r.Weight != 1 {
+		words = append(words, "weight "+plain(r.Weight))
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.Labels)) {
 		if v := r.Labels[key]; v != "" {

@@ -107,7 +107,7 @@ func newSeries() *series {
 		decisions: counter("backhand_decision_total",
 			"Requests by route and by the name of the member that was chosen last.", "route", "member"),
 		empty: counter("backhand_chain_empty_total",
-			"Requests for which the chain of the route left nobody, by what was done then (self, any or 503).", "route", "action"),
+			"Requests for which the chain of the route left nobody, by what was done then (forward, self, any, 503 or none).", "route", "action"),
 		answered: counter("backhand_answered_total",
 			"Requests that no member answered, or that ended badly, by reason: the client's mistakes, refused hops, members "+
 				"that could not be reached; status is the status page.", "reason"),

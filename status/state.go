@@ -18,15 +18,17 @@ const (
 	Draining    State = "draining"    // takes no new requests
 	Leaving     State = "leaving"     // is about to stop
 	Left        State = "left"        // said so, and is silent since
-	Down        State = "down"        // its origin is
+	Off         State = "off"         // a physical or a farm that was taken out of service by hand
+	Down        State = "down"        // its origin is; of a physical or a farm: it was said to be
 	Unreachable State = "unreachable" // we could not connect to it a moment ago
+	Out         State = "out"         // a physical whose programs push no statistics any more
 	Stale       State = "stale"       // silent for more than staleAfter of its own beats
 	Unknown     State = "unknown"     // announces a state that we do not know
 )
 
 // states returns them from best to worst.
 func states() []State {
-	return []State{Up, Draining, Leaving, Left, Down, Unreachable, Stale, Unknown}
+	return []State{Up, Draining, Leaving, Left, Off, Down, Unreachable, Out, Stale, Unknown}
 }
 
 // staleAfter is how many of its own beats a node may miss: as many as the default byAge bears.
@@ -47,6 +49,9 @@ const (
 	leaving
 	gone
 	unknown
+	saidOff
+	saidDown
+	saidOut
 	originDown
 	unreachable
 	kept // no fault of its own: we suspect ourselves
@@ -59,7 +64,7 @@ func judge(m *node.Member, now time.Time) faults {
 		f |= unreachable
 	}
 	if m.Node == nil {
-		return f
+		return f | standing(m.Physical)
 	}
 	if !m.Service.Ready {
 		f |= originDown
@@ -85,6 +90,21 @@ func judge(m *node.Member, now time.Time) faults {
 	return f
 }
 
+// standing returns what was said against a physical.
+func standing(p *node.Physical) faults {
+	var f faults
+	if p.Standing.Off {
+		f |= saidOff
+	}
+	if p.Standing.Down {
+		f |= saidDown
+	}
+	if p.Standing.Out {
+		f |= saidOut
+	}
+	return f
+}
+
 // state returns the word for the faults.
 func (f faults) state() State {
 	switch f & -f {
@@ -98,8 +118,12 @@ func (f faults) state() State {
 		return Leaving
 	case gone:
 		return Left
-	case originDown:
+	case saidOff:
+		return Off
+	case originDown, saidDown:
 		return Down
+	case saidOut:
+		return Out
 	case unreachable:
 		return Unreachable
 	}
@@ -128,6 +152,8 @@ func (f faults) reason(m *node.Member, now time.Time) string {
 		return "is about to stop"
 	case gone:
 		return "said that it would"
+	case saidOff, saidDown, saidOut:
+		return f.said(m.Physical, now)
 	case originDown:
 		if m.Service.Why != "" {
 			return "origin down: " + clean(m.Service.Why)
@@ -139,6 +165,52 @@ func (f faults) reason(m *node.Member, now time.Time) string {
 		return "silent for " + span(max(0, now.Sub(m.Node.Heard)).Seconds()) + ", and kept, since this node may be deaf itself"
 	}
 	return "announces a state that this version does not know"
+}
+
+// said returns in words what was said against a physical. The reason and the time that go with off and down are told once.
+func (f faults) said(p *node.Physical, now time.Time) string {
+	switch {
+	case f == saidOut && p.Updated.IsZero():
+		return "no statistics came"
+	case f == saidOut:
+		return "no statistics for " + span(max(0, now.Sub(p.Updated)).Seconds())
+	case f == saidDown && p.Standing.Off:
+		return "not well" // the reason stands beside the other
+	case f == saidDown:
+		return withReason("not well", &p.Standing, now)
+	}
+	return withReason("taken out of service", &p.Standing, now)
+}
+
+// withReason adds to a text why, and for how long, a physical or a farm is off or down, where that is known: "not well (disk
+// full, for 3 min)".
+func withReason(text string, s *node.Standing, now time.Time) string {
+	if why := because(s, now); why != "" {
+		text += " (" + why + ")"
+	}
+	return text
+}
+
+func because(s *node.Standing, now time.Time) string {
+	var known []string
+	if s.Why != "" {
+		known = append(known, clean(s.Why))
+	}
+	if !s.Since.IsZero() {
+		known = append(known, "for "+span(max(0, now.Sub(s.Since)).Seconds()))
+	}
+	return strings.Join(known, ", ")
+}
+
+// farmState returns the word for how a farm stands.
+func farmState(f *node.Farm) State {
+	switch {
+	case f.Standing.Off:
+		return Off
+	case f.Standing.Down:
+		return Down
+	}
+	return Up
 }
 
 // ownState returns the word for what this agent says of itself.
@@ -157,14 +229,22 @@ func ownState(s node.State) State {
 func countStates(all roster, others *node.Others) []Count {
 	order := states()
 	n := make([]uint64, len(order))
-	worst := 0
+	worst, physicals := 0, map[string]int{} // by name: those that several farms list are one
 	for i := range all {
-		worst = max(worst, slices.Index(order, all[i].faults.state()))
-		at := all[i].member.Node
-		if at == nil || i+1 == len(all) || all[i+1].member.Node != at {
+		at, state := all[i].member.Node, slices.Index(order, all[i].faults.state())
+		if at == nil {
+			name := all[i].member.Name
+			physicals[name] = max(physicals[name], state)
+			continue
+		}
+		worst = max(worst, state)
+		if i+1 == len(all) || all[i+1].member.Node != at {
 			n[worst]++
 			worst = 0
 		}
+	}
+	for _, state := range physicals {
+		n[state]++
 	}
 	if others != nil {
 		silent := others.Nodes

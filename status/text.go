@@ -49,6 +49,8 @@ func columns() []column {
 		{"IN FLIGHT", true, 5, row(Row.inFlight)},
 		{"FROM HERE", true, 8, row(Row.fromHere)},
 		{"SHARE", true, 2, row(Row.requests)},
+		{"STANDING", false, 6, row(Row.standing)},
+		{"PUSHED", false, 12, row(Row.pushed)},
 		{"ZONE, LABELS", false, 13, row(Row.place)},
 		{"WHY", false, 4, row(func(r Row) string { return r.Why })},
 	}
@@ -90,6 +92,13 @@ func (v View) WriteTable(w io.Writer, width int) error {
 	if v.Omitted > 0 {
 		line("%s more rows are not shown.", number(uint64(v.Omitted)))
 	}
+	if len(v.Farms) > 0 {
+		fmt.Fprintln(b)
+		writeRows(b, v.farmCells(), width)
+	}
+	if v.MoreFarms > 0 {
+		line("%s more farms are not shown.", number(uint64(v.MoreFarms)))
+	}
 	if len(v.Routes) > 0 {
 		fmt.Fprintln(b)
 		writeRows(b, v.routeCells(), width)
@@ -104,18 +113,23 @@ type grid struct {
 }
 
 func (v *View) memberCells() grid {
-	g := grid{columns: columns()}
-	if !slices.ContainsFunc(v.Rows, func(r Row) bool { return r.place() != "" }) {
-		g.columns = slices.DeleteFunc(g.columns, func(c column) bool { return c.title == "ZONE, LABELS" })
+	has := map[string]bool{"KEY": v.Keys != nil}
+	for _, r := range v.Rows {
+		has["ZONE, LABELS"] = has["ZONE, LABELS"] || r.place() != ""
+		has["STANDING"] = has["STANDING"] || r.standing() != ""
+		has["PUSHED"] = has["PUSHED"] || len(r.Stats) > 0
 	}
-	if v.Keys == nil {
-		g.columns = slices.DeleteFunc(g.columns, func(c column) bool { return c.title == "KEY" })
+	g := grid{columns: columns()}
+	for _, title := range []string{"KEY", "STANDING", "PUSHED", "ZONE, LABELS"} {
+		if !has[title] {
+			g.columns = slices.DeleteFunc(g.columns, func(c column) bool { return c.title == title })
+		}
 	}
 	for _, r := range v.Rows {
 		cells := make([]string, len(g.columns))
 		for i, c := range g.columns {
 			cells[i] = clean(c.cell(v, r))
-			if c.title != "WHY" {
+			if c.title != "WHY" && c.title != "PUSHED" {
 				cells[i] = cut(cells[i], maxCell)
 			}
 		}
@@ -137,7 +151,7 @@ func (v *View) routeCells() grid {
 	}}
 	for _, r := range v.Routes {
 		g.rows = append(g.rows, []string{
-			cut(clean(r.Name), maxCell), cut(clean(r.Farm), maxCell), fmt.Sprintf("%d of %d", r.Candidates, r.Members),
+			cut(clean(r.Name), maxCell), cut(clean(r.farm()), maxCell), fmt.Sprintf("%d of %d", r.Candidates, r.Members),
 			number(r.Requests), number(r.Empty), clean(orNone(r.WhenEmpty)), r.k(), clean(strings.Join(r.Chain, ", ")),
 		})
 	}

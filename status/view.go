@@ -28,6 +28,8 @@ type View struct {
 	Unlisted  int         `json:"nodes_unlisted,omitempty"` // of them, those that are known as sums only: no chain of ours looks at them
 	Physicals int         `json:"physicals"`
 	States    []Count     `json:"states"` // how many nodes and physicals are in which
+	Farms     []FarmView  `json:"farms"`  // those of which there is something to say
+	MoreFarms int         `json:"farms_omitted,omitempty"`
 	Routes    []RouteView `json:"routes"`
 	Rows      []Row       `json:"rows"`
 	Omitted   int         `json:"rows_omitted"` // how many rows there are beyond MaxRows
@@ -51,6 +53,7 @@ type Agent struct {
 type RouteView struct {
 	Name       string   `json:"name"`
 	Farm       string   `json:"farm"`
+	FarmState  State    `json:"farm_state,omitempty"` // off or down, if it is
 	Chain      []string `json:"chain"`
 	WhenEmpty  string   `json:"when_empty"`
 	Requests   uint64   `json:"requests"`
@@ -91,6 +94,7 @@ func NewView(s *node.Snapshot, info Info, now time.Time) View {
 		v.Unlisted = s.Others.Nodes
 		v.Nodes += v.Unlisted
 	}
+	v.Farms, v.MoreFarms = newFarms(s, now)
 	v.Routes = make([]RouteView, 0, len(info.Routes))
 	for _, r := range info.Routes {
 		rv := newRoute(r, s.Farm(r.Farm), now)
@@ -133,7 +137,10 @@ func newRoute(r Route, f *node.Farm, now time.Time) RouteView {
 	if f == nil {
 		return rv // nobody serves it, as far as we know
 	}
-	rv.Members, rv.Candidates = len(f.Members)+f.Others.Members, len(f.Candidates)+f.Others.Candidates
+	rv.Members, rv.Candidates = len(f.Members)+f.Others.Members, candidatesOf(f)
+	if state := farmState(f); state != Up {
+		rv.FarmState = state
+	}
 	if k, ok := kOf(f, now); ok {
 		rv.K, rv.Herds = &k, r.Sorts && k > herdK && len(f.Candidates) > 1
 	}

@@ -189,7 +189,7 @@ func TestAViewSurvivesJSON(t *testing.T) {
 	n := aNode(2, evil(), "web")
 	n.Stats.Load1, n.Stats.Speed, n.Services[0].Mu = math.NaN(), math.Inf(1), math.Inf(-1)
 	for name, s := range map[string]*node.Snapshot{
-		"the seed cluster": seedCluster(), "nobody": snapshot(node.NewLiveSet(), nil),
+		"the seed cluster": seedCluster(), "nobody": snapshot(node.NewLiveSet(), nil), "farms": node.NewSnapshot(farmsParts()),
 		"a hostile node": snapshot(node.NewLiveSet(), []*node.Node{n}),
 	} {
 		want := NewView(s, seedInfo(), now)
@@ -238,9 +238,15 @@ func drawCluster(t *rapid.T) *node.Snapshot {
 	}
 	var physicals []node.Physical
 	for i := range rapid.IntRange(0, 4).Draw(t, "physicals") {
-		physicals = append(physicals, physical(farm.Draw(t, "farm"), fmt.Sprintf("app%d", i), "http://10.58.4.21/"))
+		p := physical(farm.Draw(t, "farm"), fmt.Sprintf("app%d", i), "http://10.58.4.21/")
+		p.Standing = drawStanding(t)
+		p.Standing.Out = rapid.IntRange(0, 4).Draw(t, "out") == 0
+		physicals = append(physicals, p)
 	}
-	s := snapshot(node.NewLiveSet(), nodes, physicals...)
+	s := node.NewSnapshot(node.Parts{
+		Taken: now.Add(-100 * time.Millisecond), Self: id(1), Nodes: nodes, Physicals: physicals, HighWater: 8, Live: node.NewLiveSet(),
+		Farms: []node.FarmInfo{{Name: "a", Standing: drawStanding(t)}},
+	})
 	for _, f := range s.Farms {
 		for _, m := range f.Members {
 			for range rapid.IntRange(0, 5).Draw(t, "chosen") {
@@ -252,6 +258,12 @@ func drawCluster(t *rapid.T) *node.Snapshot {
 		}
 	}
 	return s
+}
+
+// drawStanding returns what may be said of a physical or a farm, most often nothing.
+func drawStanding(t *rapid.T) node.Standing {
+	said := rapid.IntRange(0, 9).Draw(t, "said")
+	return node.Standing{Off: said == 1 || said == 2, Down: said == 2 || said == 3, Why: rapid.SampledFrom([]string{"", "disks", evil()}).Draw(t, "why")}
 }
 
 // key tells rows of one farm apart: ids are unique among nodes, names among physicals.

@@ -3,11 +3,13 @@ package candidacytest
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"backhand/candidacy"
@@ -98,6 +100,65 @@ func TestClusterReadsWhatIsKnownOfLiveMembers(t *testing.T) {
 	}
 }
 
+func TestClusterReadsWhatIsSaidOfPhysicalsAndFarms(t *testing.T) {
+	s := Snapshot(`
+		farm web forward_off=http://sorry/a?b
+		www1 stat.queue=2
+		physical app1 farm=web,reports labels=gpu,rack=7 label=new weight=1.5 capacity=4 stat.b=1 stat.a=1e3
+		physical app2 off=disks out standing=3m updated=9s forward_off=spare forward_down=https://sorry/
+		physical app3 down
+		farm reports down=flood standing=1m
+		www2`)
+	web, reports := s.Farm("web"), s.Farm("reports")
+	if got, want := Names(web.Members), "www1 www2 app1 app2 app3"; got != want {
+		t.Fatalf("members: %s, want %s", got, want)
+	}
+	if got, want := Names(web.Candidates), "www1 www2 app1"; got != want {
+		t.Errorf("candidates: %s, want %s", got, want)
+	}
+	if got := Names(reports.Candidates); got != "" {
+		t.Errorf("%s may be chosen in a farm that is down", got)
+	}
+	ago := func(d time.Duration) time.Time { return Now().Add(-d) }
+	to := func(s string) node.Forward {
+		u, err := url.Parse(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return node.Forward{URL: u}
+	}
+	if d := cmp.Diff(node.FarmInfo{Name: "web", Forwards: node.Forwards{Off: to("http://sorry/a?b")}}, web.FarmInfo); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(node.FarmInfo{Name: "reports", Standing: node.Standing{Down: true, Why: "flood", Since: ago(time.Minute)}}, reports.FarmInfo); d != "" {
+		t.Error(d)
+	}
+	at := func(name string) *url.URL { return Member(web, name).URL }
+	for _, want := range []node.Physical{
+		{
+			Name: "app1", Capacity: 4, Weight: 1.5, Labels: []node.Label{{Key: "gpu"}, {Key: "rack", Value: "7"}, {Key: "new"}},
+			Stats: []node.Stat{{Name: "a", Value: 1000, At: Now()}, {Name: "b", Value: 1, At: Now()}}, Updated: Now(),
+		},
+		{
+			Name: "app2", Standing: node.Standing{Off: true, Out: true, Why: "disks", Since: ago(3 * time.Minute)},
+			Forwards: node.Forwards{Off: node.Forward{Farm: "spare"}, Down: to("https://sorry/")}, Updated: ago(9 * time.Second),
+		},
+		{Name: "app3", Standing: node.Standing{Down: true}},
+	} {
+		want.Farm, want.URL = "web", at(want.Name)
+		if d := cmp.Diff(want, *Member(web, want.Name).Physical); d != "" {
+			t.Error(d)
+		}
+	}
+	www1, www2 := Member(web, "www1"), Member(web, "www2")
+	if v, ok := www1.Pushed("queue"); !ok || v != 2 || len(www2.Service.Pushed) > 0 {
+		t.Errorf("www1: %v, %v; www2: %v", v, ok, www2.Service.Pushed)
+	}
+	if got := www2.HostPort() + " " + at("app1").Host; got != "10.0.0.5:80 10.0.0.2" {
+		t.Errorf("addresses %s: a farm's line is no member's", got)
+	}
+}
+
 func TestClusterOfNobodyIsEmpty(t *testing.T) {
 	if f := Cluster(""); f == nil || len(f.Members) > 0 || f.Self != nil {
 		t.Errorf("got %+v", f)
@@ -108,6 +169,9 @@ func TestClusterRefusesWhatItCannotRead(t *testing.T) {
 	for _, text := range []string{
 		"self", "load=3", "www1 lode=3", "www1 load=x", "www1 age=7", "www1 state=dead", "www1 addr=1.2.3.4", "www1 busy=1.5",
 		"www1 heard=x", "www1 heard=1/2/3/4", "www1 heard=1@x", "www1 since=x", "www1 mem=x", "www1 served=-1",
+		"www1 off", "www1 out", "www1 weight=2", "www1 stat.=1", "www1 stat.1=1", "www1 stat.a=x", "www1 stat.a=NaN", "www1 stat.a=-1",
+		"www1 stat.a=1 stat.a=2", "physical app1 weight=x", "physical app1 standing=x", "physical app1 updated=3",
+		"physical app1 forward_off=http://%zz/", "farm", "farm web offf",
 	} {
 		func() {
 			defer func() {
@@ -169,6 +233,25 @@ func TestCheckSeesBrokenPromises(t *testing.T) {
 			}
 			return in
 		}},
+		{"a statistic that was changed", "changed what it was shown", func(_ *candidacy.Request, in []*node.Member) []*node.Member {
+			for _, m := range in {
+				if m.Physical != nil && len(m.Physical.Stats) > 0 {
+					m.Physical.Stats[0].Value++
+				}
+			}
+			return in
+		}},
+		{"a physical that was put back in service", "changed what it was shown", func(req *candidacy.Request, in []*node.Member) []*node.Member {
+			if req.Farm == nil {
+				return in
+			}
+			for _, m := range req.Farm.Members {
+				if m.Physical != nil {
+					m.Physical.Standing = node.Standing{}
+				}
+			}
+			return in
+		}},
 		{"the farm's own list that was sorted", "changed what it was shown", func(req *candidacy.Request, in []*node.Member) []*node.Member {
 			if req.Farm != nil {
 				slices.Reverse(req.Farm.Candidates)
@@ -208,6 +291,10 @@ func TestCheckLetsAStepAddWhatItMay(t *testing.T) {
 	}
 	self := add(func(f *node.Farm) *node.Member { return f.Self })
 	draining := add(func(f *node.Farm) *node.Member { return f.Draining[0] })
+	inFarm := trial{cluster: "self www1\nwww2\nfarm web off"}
+	if err := inFarm.check(self, promises{mayAddSelf: true}); err == nil {
+		t.Error("self may be added to a farm that is off")
+	}
 	for _, row := range []struct {
 		name     string
 		step     candidacy.Step

@@ -42,7 +42,8 @@ func Check(t *testing.T, step candidacy.Step, opts ...Option) {
 		}
 	})
 	t.Run("many requests at once", func(t *testing.T) {
-		f := Cluster("self www1 load=1\nwww2 load=2\nwww3 age=8s\nwww4 state=draining\nphysical app1")
+		f := Cluster("self www1 load=1\nwww2 load=2\nwww3 age=8s stat.queue=2\nwww4 state=draining\n" +
+			"physical app1 stat.queue=1 label=gpu\nphysical app2 off forward_off=reports")
 		for range 4 {
 			t.Run("", func(t *testing.T) {
 				t.Parallel()
@@ -155,7 +156,7 @@ func (p promises) permits(f *node.Farm, in, out []*node.Member) error {
 		case slices.Contains(out[:i], m):
 			return fmt.Errorf("%s is twice in the result", m.Name)
 		case slices.Contains(in, m):
-		case p.mayAddSelf && m == f.Self && m.Unfit() == "":
+		case p.mayAddSelf && m == f.Self && m.Unfit() == "" && f.Standing.Fit():
 		case p.mayAddDraining && slices.Contains(f.Draining, m):
 		default:
 			return fmt.Errorf("%s is in the result and was no candidate", m.Name)
@@ -181,6 +182,7 @@ type picture struct {
 	Farm    node.Farm
 	Members []node.Member
 	Nodes   []node.Node
+	Apps    []node.Physical
 	URLs    []string
 	Live    []string
 }
@@ -195,11 +197,16 @@ func pictureOf(f *node.Farm) picture {
 		p.Live = append(p.Live, fmt.Sprintf("%d under way, %d chosen, %d failed, %d refused, unreachable: %v",
 			l.Outstanding(), l.Chosen(), l.Failed(), l.Refused(), l.Unreachable(Now())))
 		if m.Node == nil {
-			p.URLs = append(p.URLs, m.URL.String())
+			app := *m.Physical
+			app.Labels, app.Stats = slices.Clone(app.Labels), slices.Clone(app.Stats)
+			p.Apps, p.URLs = append(p.Apps, app), append(p.URLs, m.URL.String())
 			continue
 		}
 		n := *m.Node
-		n.Services = slices.Clone(n.Services)
+		n.Services, n.Labels = slices.Clone(n.Services), slices.Clone(n.Labels)
+		for i := range n.Services {
+			n.Services[i].Pushed = slices.Clone(n.Services[i].Pushed)
+		}
 		p.Nodes = append(p.Nodes, n)
 	}
 	return p

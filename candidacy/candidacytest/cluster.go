@@ -25,27 +25,32 @@ func Cluster(text string) *node.Farm {
 	if f := Snapshot(text).Farm(Farm); f != nil {
 		return f
 	}
-	return &node.Farm{Name: Farm}
+	return &node.Farm{FarmInfo: node.FarmInfo{Name: Farm}}
 }
 
 // Snapshot returns a cluster written as text: a member a line, blank lines and those that begin with # aside. Members
 // come as in every snapshot: self, then nodes by name, then physicals. It panics if it cannot read the text.
 //
-// In front of the name may stand "self" or "physical". Behind it may stand any of
+// In front of the name may stand "self", "physical" or "farm". Behind it may stand any of
 //
 //	addr=10.0.0.7:8080    default: 10.0.0.N:80, N being the number of the line's member
 //	url=http://app1:8080  of a physical; default: http://10.0.0.N
 //	farm=web,reports      default: web
 //	state=draining        or leaving; default: up
-//	down=why              the origin is down
+//	down=why              the origin is down; of a physical and a farm: it was said to be
 //	age=7s                since the beat came; default: 0
 //	sample=200ms          how old the figures were then; default: 0
 //	interval=1s           between two beats; default: 1s
 //	load=0.2  idle=93%  cpus=4  speed=100  mem=45%  dispatched=20  tls=true
-//	zone=a  label=gpu  label=rack=7    labels add up
+//	zone=a  label=gpu  label=rack=7  labels=gpu,rack=7    labels add up; of a physical, too
 //	slots=4  mu=10  workers=150  busy=3  inflight=3  average=2.5  arrivals=30
 //	served=100  serve=25ms
-//	capacity=4            of a physical
+//	stat.queue=3          that programs push; of a physical, too
+//	capacity=4  weight=2  of a physical
+//	off=why  out          of a physical; off, as down, of a farm, too. A reason may be left away
+//	standing=3m           since when it stands so; default: not known
+//	updated=5s            since statistics of a physical came; default: 0s if there are any, else never
+//	forward_off=http://sorry/  forward_down=reports    of a physical and a farm: a URL, or the name of a farm
 //	since=10s             how long it may be chosen; default: 1h
 //	heard=7/4/10@2        just now it has said that 7 were under way on 4 slots of 10 a second each; then 2 of them were ours;
 //	                      default of all but the first: slots, mu, 0
@@ -55,23 +60,30 @@ func Cluster(text string) *node.Farm {
 //	latency=20ms          how long it took lately
 //	unreachable=true      a connect to it failed just now
 //
+// Whether a physical is out is said here, as in a snapshot: what is expected of it is another's business. A farm needs no
+// line, unless there is something to say of it.
+//
 // The high-water mark is what the nodes' loads make it.
 func Snapshot(text string) *node.Snapshot {
 	p := node.Parts{Live: node.NewLiveSet()}
 	var rows []*row
+	members := 0
 	for i, line := range strings.Split(text, "\n") {
 		words := strings.Fields(line)
 		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
 			continue
 		}
-		r := newRow(len(rows) + 1)
+		r := newRow(members + 1)
 		if err := r.read(words); err != nil {
 			panic(fmt.Sprintf("candidacytest: line %d, %q: %v", i+1, strings.TrimSpace(line), err))
 		}
 		rows = append(rows, r)
+		if !r.farm {
+			members++
+		}
 	}
 	for _, since := range joined(rows) {
-		p.Taken, p.Nodes, p.Physicals = Now().Add(-since), nil, nil
+		p.Taken, p.Nodes, p.Physicals, p.Farms = Now().Add(-since), nil, nil, nil
 		for _, r := range rows {
 			if r.since >= since {
 				r.addTo(&p)
@@ -79,7 +91,7 @@ func Snapshot(text string) *node.Snapshot {
 		}
 		node.NewSnapshot(p)
 	}
-	p.Taken, p.Nodes, p.Physicals = Now(), nil, nil
+	p.Taken, p.Nodes, p.Physicals, p.Farms = Now(), nil, nil, nil
 	for _, r := range rows {
 		r.addTo(&p)
 	}
@@ -126,14 +138,15 @@ func Member(f *node.Farm, name string) *node.Member {
 
 // row is a line of the text.
 type row struct {
-	self, physical bool
-	farms          []string
-	node           node.Node
-	service        node.Service
-	url            *url.URL
-	capacity       float64
-	since          time.Duration
-	live           live
+	self, physical, farm bool
+
+	farms   []string
+	node    node.Node
+	service node.Service
+	url     *url.URL
+	since   time.Duration
+	said    said
+	live    live
 }
 
 func newRow(n int) *row {
@@ -158,6 +171,8 @@ func (r *row) read(words []string) error {
 		r.self, words = true, words[1:]
 	case "physical":
 		r.physical, words = true, words[1:]
+	case "farm":
+		r.farm, words = true, words[1:]
 	}
 	if len(words) == 0 || strings.Contains(words[0], "=") {
 		return fmt.Errorf("want a name")
@@ -173,6 +188,9 @@ func (r *row) read(words []string) error {
 }
 
 func (r *row) set(key, value string) (err error) {
+	if known, err := r.said.set(key, value, !r.physical && !r.farm); known {
+		return err
+	}
 	n, st, sv := &r.node, &r.node.Stats, &r.service
 	switch key {
 	case "addr":
@@ -198,9 +216,11 @@ func (r *row) set(key, value string) (err error) {
 		n.Zone = value
 	case "tls":
 		n.TLS, err = strconv.ParseBool(value)
-	case "label":
-		k, v, _ := strings.Cut(value, "=")
-		n.Labels = append(n.Labels, node.Label{Key: k, Value: v})
+	case "label", "labels":
+		for label := range strings.SplitSeq(value, ",") {
+			k, v, _ := strings.Cut(label, "=")
+			n.Labels = append(n.Labels, node.Label{Key: k, Value: v})
+		}
 	case "since":
 		r.since, err = time.ParseDuration(value)
 	case "serve":
@@ -230,7 +250,7 @@ func (r *row) setNumber(key, value string) (err error) {
 	}
 	floats := map[string]*float64{
 		"load": &st.Load1, "speed": &st.Speed, "dispatched": &st.Dispatched,
-		"slots": &sv.Slots, "mu": &sv.Mu, "average": &sv.Average, "arrivals": &sv.Arrivals, "capacity": &r.capacity,
+		"slots": &sv.Slots, "mu": &sv.Mu, "average": &sv.Average, "arrivals": &sv.Arrivals,
 	}
 	switch {
 	case key == "served":
@@ -265,9 +285,13 @@ func parseShare(s string) (float64, error) {
 }
 
 func (r *row) addTo(p *node.Parts) {
-	if r.physical {
+	switch {
+	case r.farm:
+		p.Farms = append(p.Farms, node.FarmInfo{Name: r.node.Name, Standing: r.said.standing, Forwards: r.said.forwards})
+		return
+	case r.physical:
 		for _, f := range r.farms {
-			p.Physicals = append(p.Physicals, node.Physical{Farm: f, Name: r.node.Name, URL: r.url, Capacity: r.capacity})
+			p.Physicals = append(p.Physicals, r.said.of(f, &r.node, r.url))
 		}
 		return
 	}
@@ -277,7 +301,7 @@ func (r *row) addTo(p *node.Parts) {
 	r.node.Services = nil
 	for _, f := range r.farms {
 		s := r.service
-		s.Farm = f
+		s.Farm, s.Pushed = f, r.said.stats
 		r.node.Services = append(r.node.Services, s)
 	}
 	p.Nodes = append(p.Nodes, &r.node)

@@ -47,9 +47,13 @@ func drawCluster(t *rapid.T) string {
 		what, figures, _ := strings.Cut(kinds[i%len(kinds)], "/")
 		if i == self {
 			what = "self www"
+			figures, _, _ = strings.Cut(figures, ofPhysicals)
 		}
 		fmt.Fprintf(&b, "%s%d%s\n", what, i, figures)
 	}
+	b.WriteString(rapid.SampledFrom([]string{
+		"", "", "", "", "", "", "", "farm web off\n", "farm web down=flood forward_down=reports\n", "farm web forward_off=http://sorry/\n",
+	}).Draw(t, "farm's own"))
 	return b.String()
 }
 
@@ -58,13 +62,23 @@ func drawMember(t *rapid.T) string {
 	what := rapid.SampledFrom([]string{"www", "db", "a.b.c", "physical app"}).Draw(t, "what")
 	load, idle := rapid.IntRange(0, 3).Draw(t, "load"), rapid.IntRange(0, 100).Draw(t, "idle")
 	busy, age := rapid.IntRange(0, 3).Draw(t, "busy"), rapid.IntRange(0, 9000).Draw(t, "age")
-	return fmt.Sprintf("%s/ load=%d idle=%d%% inflight=%d age=%dms", what, load, idle, busy, age) +
+	text := fmt.Sprintf("%s/ load=%d idle=%d%% inflight=%d age=%dms", what, load, idle, busy, age) +
 		rapid.SampledFrom([]string{
 			"", "", "", " state=draining", " down=refused", " unreachable=true", " outstanding=2", " workers=9 busy=4",
-			" addr=[2001:db8::1]:8080", " zone=a label=disk=ssd", " since=3s", " mem=80% speed=50 predicted=2",
-			" slots=4 mu=10 arrivals=30 heard=5@2 outstanding=3", " capacity=4 errors=1 latency=20ms",
+			" addr=[2001:db8::1]:8080", " zone=a labels=gpu,disk=ssd", " since=3s", " mem=80% speed=50 predicted=2",
+			" slots=4 mu=10 arrivals=30 heard=5@2 outstanding=3", " errors=1 latency=20ms", " stat.queue=3", " stat.queue=0 stat.a-b=1e9",
 		}).Draw(t, "and")
+	if !strings.HasPrefix(what, "physical") {
+		return text
+	}
+	return text + ofPhysicals + rapid.SampledFrom([]string{
+		"", "", "", "", " off", " off=disks down out standing=3m", " down=fire", " out updated=9s", " out", " weight=0.5", " weight=3 capacity=4",
+		" off forward_off=http://sorry/a?b forward_down=reports", " out forward_down=reports",
+	}).Draw(t, "and as a physical")
 }
+
+// ofPhysicals stands in front of what can only be said of a physical. In itself it says nothing that is not so anyway.
+const ofPhysicals = " updated=1s"
 
 // drawFields returns fields with what may be a session of a member, and what may not.
 func drawFields(t *rapid.T) Fields {

@@ -7,7 +7,7 @@ import (
 
 // Farm is a set of members that serve the same thing.
 type Farm struct {
-	Name       string
+	FarmInfo
 	Members    []*Member    // all, as the page shows them: nodes as in Snapshot.Nodes, then physicals in the order of the file
 	Candidates []*Member    // those that may be chosen: what chains start from
 	Draining   []*Member    // those that are fit but for draining
@@ -41,10 +41,10 @@ type Fleet struct {
 // false, some may be.
 func (f *Farm) AllReachable(now time.Time) bool { return f.live != nil && !f.live.anyUnreachable(now) }
 
-// silentBeats is after how many of its intervals without a beat a node's figures do not count any more.
-const silentBeats = 6
+// SilentBeats is after how many beats that did not come a node's figures do not count any more, and everybody takes it for gone.
+const SilentBeats = 6
 
-func (n *Node) live(now time.Time) bool { return n.Age(now) <= silentBeats*n.Interval }
+func (n *Node) live(now time.Time) bool { return n.Age(now) <= n.Beats(SilentBeats) }
 
 // newFleet adds up what the nodes announced.
 func newFleet(p *Parts, nodes []*Node) Fleet {

@@ -1,7 +1,9 @@
 package node
 
 import (
+	"cmp"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -22,17 +24,32 @@ func Figures() []Figure {
 	return append(append(hostFigures(), serviceFigures()...), ownFigures()...)
 }
 
-// FigureNamed returns the figure of that name, and whether there is one.
-//
-// Statistics that programs push by name will be looked up here as well, behind those that every member has: this is the only
-// place where a name becomes a figure.
+// PushedPrefix stands in front of the name of a statistic that programs push, where figures are named: those are any names, and
+// without it one that was mistyped would be taken for one of them.
+const PushedPrefix = "stat."
+
+// FigureNamed returns the figure of that name, and whether there is one: it is among Figures, or is PushedPrefix and the name
+// of a statistic, whether or not anybody pushes it. This is the only place where a name becomes a figure.
 func FigureNamed(name string) (Figure, bool) {
+	if pushed, ok := strings.CutPrefix(name, PushedPrefix); ok {
+		return pushedFigure(pushed), ValidStatName(pushed)
+	}
 	for _, f := range Figures() {
 		if f.Name == name {
 			return f, true
 		}
 	}
 	return Figure{}, false
+}
+
+// pushedFigure is the statistic of that name. All agents hear of it alike.
+func pushedFigure(name string) Figure {
+	return Figure{Name: PushedPrefix + name, Doc: "as programs push it", Read: func(m *Member, _ time.Time) float64 {
+		if v, ok := m.Pushed(name); ok {
+			return v
+		}
+		return math.NaN()
+	}}
 }
 
 // hostFigures are those of the member's host, all that runs on it together. Of a physical none is known.
@@ -72,6 +89,10 @@ func serviceFigures() []Figure {
 		{
 			Name: "slots", Doc: "requests that run at full speed at once, as announced or in the file; 1 if nobody says",
 			Read: func(m *Member, _ time.Time) float64 { return m.Slots() },
+		},
+		{
+			Name: "weight", Doc: "by which the file multiplies a physical's capacity, and which slots has in it; 1 of all others",
+			Read: func(m *Member, _ time.Time) float64 { return weight(m) },
 		},
 		{
 			Name: "mu", Unit: "requests/s", Doc: "requests that one busy slot completes",
@@ -119,6 +140,13 @@ func ownFigures() []Figure {
 			},
 		},
 	}
+}
+
+func weight(m *Member) float64 {
+	if m.Physical == nil {
+		return 1
+	}
+	return cmp.Or(m.Physical.Weight, 1)
 }
 
 func ofHost(name, unit, doc string, read func(*Node) float64) Figure {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,9 +40,11 @@ func TestFigures(t *testing.T) {
 		ID: ID{1}, Addr: netip.MustParseAddrPort("10.0.0.2:80"), State: Up, Interval: time.Second, Heard: now, Stats: Stats{CPUs: 1},
 		Services: []Service{{Farm: "web", Ready: true}},
 	}
-	app := Physical{Farm: "web", Name: "app1", URL: &url.URL{Scheme: "http", Host: "app1"}, Capacity: 3}
-	live := NewLiveSet()
-	parts := Parts{Taken: now.Add(-time.Minute), Self: ID{9}, Nodes: []*Node{&n, &quiet}, Physicals: []Physical{app}, Live: live}
+	app := func(name string, capacity, weight float64) Physical {
+		return Physical{Farm: "web", Name: name, URL: &url.URL{Scheme: "http", Host: name}, Capacity: capacity, Weight: weight}
+	}
+	apps := []Physical{app("app1", 3, 0), app("app2", 4, 1.5), app("app3", 0, 0.5)}
+	parts := Parts{Taken: now.Add(-time.Minute), Self: ID{9}, Nodes: []*Node{&n, &quiet}, Physicals: apps, Live: NewLiveSet()}
 	f := NewSnapshot(parts).Farm("web")
 	l := f.Members[0].Live
 	l.Start()
@@ -54,16 +57,18 @@ func TestFigures(t *testing.T) {
 		{
 			"load1": 0.5, "cpu_idle": 0.75, "pressure": 0.25, "cpus": 4, "speed": 100, "mem_total": 1000, "mem_available": 250,
 			"mem_used": 0.75, "dispatched": 20, "age": 2.5,
-			"slots": 8, "mu": 10, "in_flight": 2, "average": 1.5, "arrivals": 30, "completions": 28, "errors": 1, "refusals": 0.5,
+			"slots": 8, "weight": 1, "mu": 10, "in_flight": 2, "average": 1.5, "arrivals": 30, "completions": 28, "errors": 1, "refusals": 0.5,
 			"workers": 150, "busy": 3, "served": 9, "serve_ms": 25,
 			"outstanding": 2, "heard": 7, "latency_ms": 20, "failed": 1, "since": 60,
 		},
 		{
 			"load1": 0, "cpu_idle": 0, "pressure": 0, "cpus": 1, "dispatched": 0, "age": 0,
-			"slots": 1, "in_flight": 0, "average": 0, "arrivals": 0, "completions": 0, "errors": 0, "refusals": 0, "served": 0,
+			"slots": 1, "weight": 1, "in_flight": 0, "average": 0, "arrivals": 0, "completions": 0, "errors": 0, "refusals": 0, "served": 0,
 			"outstanding": 0, "failed": 0, "since": 60,
 		},
-		{"slots": 3, "outstanding": 0, "failed": 0, "since": 60},
+		{"slots": 3, "weight": 1, "outstanding": 0, "failed": 0, "since": 60},
+		{"slots": 6, "weight": 1.5, "outstanding": 0, "failed": 0, "since": 60},
+		{"slots": 0.5, "weight": 0.5, "outstanding": 0, "failed": 0, "since": 60},
 	} {
 		if d := cmp.Diff(want, figuresOf(f.Members[i], now)); d != "" {
 			t.Errorf("%s (-want +got):\n%s", f.Members[i].HostPort(), d)
@@ -99,6 +104,38 @@ func TestFiguresAreDescribed(t *testing.T) {
 	}
 }
 
+// What is pushed is of physicals and nodes alike, and is no figure under its bare name.
+func TestFiguresThatArePushed(t *testing.T) {
+	app := &Member{Physical: &Physical{Stats: []Stat{{Name: "load1", Value: 7}, {Name: "queue", Value: 3}}}}
+	www := &Member{Node: new(Node), Service: &Service{Pushed: []Stat{{Name: "queue", Value: 0}}}}
+	for _, row := range []struct {
+		of   *Member
+		name string
+		want float64
+	}{
+		{app, "stat.queue", 3},
+		{app, "stat.load1", 7},
+		{app, "stat.Queue", math.NaN()},
+		{www, "stat.queue", 0},
+		{www, "stat.load1", math.NaN()},
+		{&Member{}, "stat.queue", math.NaN()},
+	} {
+		f, ok := FigureNamed(row.name)
+		if !ok || f.Name != row.name || f.Doc == "" || f.Own {
+			t.Errorf("%s is %+v, %v", row.name, f, ok)
+		}
+		got := f.Read(row.of, time.Unix(1e9, 0))
+		if got != row.want && !(math.IsNaN(got) && math.IsNaN(row.want)) {
+			t.Errorf("%s is %v, want %v", row.name, got, row.want)
+		}
+	}
+	for _, none := range []string{"queue", "stat.", "stat", "stat. queue", "stat.1", "stat.a\nb", "Stat.queue", "stat." + strings.Repeat("q", 33)} {
+		if f, ok := FigureNamed(none); ok {
+			t.Errorf("%q is %s", none, f.Name)
+		}
+	}
+}
+
 func TestMemUsed(t *testing.T) {
 	for _, row := range []struct {
 		total, available uint64
@@ -115,15 +152,17 @@ func TestMemUsed(t *testing.T) {
 }
 
 func TestLabelsOfMembers(t *testing.T) {
-	m := &Member{Node: &Node{Labels: []Label{{"gpu", ""}, {"rack", "7"}}}}
-	for key, want := range map[string]string{"gpu": "", "rack": "7"} {
-		if got, ok := m.Label(key); !ok || got != want {
-			t.Errorf("%s: %q, %v", key, got, ok)
+	labels := []Label{{"gpu", ""}, {"rack", "7"}}
+	for _, m := range []*Member{{Node: &Node{Labels: labels}}, {Physical: &Physical{Labels: labels}}} {
+		for key, want := range map[string]string{"gpu": "", "rack": "7"} {
+			if got, ok := m.Label(key); !ok || got != want {
+				t.Errorf("%s: %q, %v", key, got, ok)
+			}
 		}
-	}
-	for _, none := range []*Member{m, {}} {
-		if v, ok := none.Label("disk"); ok || v != "" {
-			t.Errorf("disk: %q, %v", v, ok)
+		for _, none := range []*Member{m, {}} {
+			if v, ok := none.Label("disk"); ok || v != "" {
+				t.Errorf("disk: %q, %v", v, ok)
+			}
 		}
 	}
 }

@@ -32,7 +32,7 @@ func (h *HighWater) Update(nodes []*Node, others *Others, now time.Time) float64
 	}
 	load := max(1, others.Load, others.SpeedLoad*fastest)
 	for _, n := range nodes {
-		if n.Age(now) > 6*n.Interval {
+		if !n.live(now) {
 			continue // the load of the dead says nothing
 		}
 		l := n.Stats.Load1

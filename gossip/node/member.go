@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"net/url"
@@ -14,6 +15,13 @@ type Physical struct {
 	URL  *url.URL
 
 	Capacity float64 // requests that it runs at full speed at once; 0: not known
+	Weight   float64 // by which that is multiplied; 0: 1
+	Labels   []Label // as those of a node
+
+	Standing Standing
+	Forwards Forwards
+	Stats    []Stat    // pushed, by name, each name once; at most MaxStats
+	Updated  time.Time // when statistics came last; zero: never
 }
 
 // Member is a node or a physical that serves a farm. It never changes once it is in a [Snapshot]; what does change
@@ -28,8 +36,8 @@ type Member struct {
 	URL     *url.URL // of a physical; nil for a node
 	Live    *Live    // what we ourselves know of it; never nil
 
-	Capacity float64 // of a physical, as the file has it; 0: not known
-	Hash     uint64  // of Key: the same on every node and for ever
+	Physical *Physical // as the snapshot was given it; nil for a node
+	Hash     uint64    // of Key: the same on every node and for ever
 
 	hostPort string // as HostPort returns it; "" if it was not made by NewSnapshot
 }
@@ -41,15 +49,32 @@ func (m *Member) Answers() bool { return m.Node != nil && !m.Node.Direct }
 const minSlots = 0.01
 
 // Slots returns how many requests the member runs at full speed at once, as it announced or the file has it; 1 if nobody
-// said. It is above 0.
+// said. A physical's weight is in it. It is above 0.
 func (m *Member) Slots() float64 {
 	switch {
 	case m.Service != nil && m.Service.Slots > 0:
 		return max(m.Service.Slots, minSlots)
-	case m.Capacity > 0:
-		return max(m.Capacity, minSlots)
+	case m.Physical != nil:
+		return max(cmp.Or(m.Physical.Capacity, 1)*cmp.Or(m.Physical.Weight, 1), minSlots)
 	}
 	return 1
+}
+
+// Pushed returns the statistic of that name that a program has pushed, and whether there is one.
+func (m *Member) Pushed(name string) (float64, bool) {
+	var all []Stat
+	switch {
+	case m.Physical != nil:
+		all = m.Physical.Stats
+	case m.Service != nil:
+		all = m.Service.Pushed
+	}
+	for i := range all {
+		if all[i].Name == name {
+			return all[i].Value, true
+		}
+	}
+	return 0, false
 }
 
 // Mu returns how many requests a second one busy slot of the member completes, as it announced; 0 if that is not known.
@@ -107,6 +132,8 @@ func (m *Member) HostPort() string {
 // byAge decides how much of it a route bears.
 func (m *Member) Unfit() string {
 	switch {
+	case m.Node == nil && m.Physical != nil:
+		return m.Physical.Standing.Reason()
 	case m.Node == nil:
 		return ""
 	case m.Node.State == Draining, m.Node.State == Leaving:

@@ -87,17 +87,24 @@ type Label struct {
 	Value string // at most MaxLabel bytes, "" if the label has none; not trusted
 }
 
-// Label returns the value of the member's label with that key, and whether it carries one. A physical carries none.
+// Label returns the value of the member's label with that key, and whether it carries one.
 func (m *Member) Label(key string) (value string, ok bool) {
-	if m.Node == nil {
-		return "", false
-	}
-	for _, l := range m.Node.Labels {
+	for _, l := range m.labels() {
 		if l.Key == key {
 			return l.Value, true
 		}
 	}
 	return "", false
+}
+
+func (m *Member) labels() []Label {
+	switch {
+	case m.Node != nil:
+		return m.Node.Labels
+	case m.Physical != nil:
+		return m.Physical.Labels
+	}
+	return nil
 }
 
 // Age returns how old our knowledge of the node is at the time now. Never negative; 0 for one that is kept although it is
@@ -163,4 +170,6 @@ type Service struct {
 
 	Served    uint64        // requests that came from other nodes, since Boot
 	ServeTime time.Duration // average time that those of about the last minute took
+
+	Pushed []Stat // by programs on the host, by name, each name once; at most MaxFarmStats. At is not set of another node's
 }

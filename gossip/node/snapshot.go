@@ -29,6 +29,7 @@ type Parts struct {
 	Nodes     []*Node // ourselves among them, if we serve a farm or announce at all
 	Others    *Others // nodes that are not listed; nil: there are none
 	Physicals []Physical
+	Farms     []FarmInfo // of those of which there is something to say
 	HighWater float64
 	Live      *LiveSet // gives each member its Live; the caller may not use it at the same time
 }
@@ -49,6 +50,9 @@ func NewSnapshot(p Parts) *Snapshot {
 		}
 		return cmp.Or(strings.Compare(a.Name, b.Name), slices.Compare(a.ID[:], b.ID[:]))
 	})
+	for _, f := range p.Farms {
+		s.farm(f.Name).FarmInfo = f
+	}
 	for _, n := range s.Nodes {
 		s.byID[n.ID] = n
 		for i := range n.Services {
@@ -58,10 +62,9 @@ func NewSnapshot(p Parts) *Snapshot {
 			}, p.Live)
 		}
 	}
-	for _, ph := range p.Physicals {
-		s.add(&Member{
-			Key: ph.Farm + "/" + ph.Name, Name: ph.Name, Farm: ph.Farm, URL: ph.URL, Capacity: ph.Capacity,
-		}, p.Live)
+	for i := range p.Physicals {
+		ph := &p.Physicals[i]
+		s.add(&Member{Key: ph.Farm + "/" + ph.Name, Name: ph.Name, Farm: ph.Farm, URL: ph.URL, Physical: ph}, p.Live)
 	}
 	slices.SortFunc(s.Farms, func(a, b *Farm) int { return strings.Compare(a.Name, b.Name) })
 	fleet := newFleet(&p, s.Nodes)
@@ -72,7 +75,7 @@ func NewSnapshot(p Parts) *Snapshot {
 	return s
 }
 
-// Farm returns the farm of that name, or nil if nobody serves it.
+// Farm returns the farm of that name, or nil if nobody serves it and nothing is said of it.
 func (s *Snapshot) Farm(name string) *Farm { return s.byName[name] }
 
 // Node returns the node with that ID, or nil.
@@ -80,25 +83,31 @@ func (s *Snapshot) Node(id ID) *Node { return s.byID[id] }
 
 func (s *Snapshot) add(m *Member, live *LiveSet) {
 	m.hostPort = m.HostPort() // it is asked for at every request
-	f := s.byName[m.Farm]
-	if f == nil {
-		f = &Farm{Name: m.Farm, Prepared: map[any]any{}}
-		s.byName[m.Farm] = f
-		s.Farms = append(s.Farms, f)
-	}
+	f := s.farm(m.Farm)
 	m.Live, m.Hash = live.Get(m.Key), hash([]byte(m.Key))
 	f.Members = append(f.Members, m)
 	if m.Self {
 		f.Self = m
 	}
-	fit := m.Unfit() == ""
+	fit := m.Unfit() == "" && f.Standing.Fit()
 	m.Live.see(m, fit, s.Taken)
 	switch {
 	case fit:
 		f.Candidates = append(f.Candidates, m)
-	case m.Node.State == Draining && m.Service.Ready:
+	case m.Node != nil && m.Node.State == Draining && m.Service.Ready && f.Standing.Fit():
 		f.Draining = append(f.Draining, m)
 	}
+}
+
+// farm returns the farm of that name, which is made if there is none.
+func (s *Snapshot) farm(name string) *Farm {
+	f := s.byName[name]
+	if f == nil {
+		f = &Farm{FarmInfo: FarmInfo{Name: name}, Prepared: map[any]any{}}
+		s.byName[name] = f
+		s.Farms = append(s.Farms, f)
+	}
+	return f
 }
 
 // withoutReplaced returns the nodes but for those that another one with the same address has replaced. Nobody replaces
