@@ -11,11 +11,11 @@ import (
 // Reason is why a datagram that came in was dropped.
 type Reason uint8
 
-// The reasons, in the order in which they are checked.
+// The reasons, in the order in which they are checked. The last two are of notes alone, and DropAddress and DropFull of beats.
 const (
 	DropCIDR      Reason = iota // it came from outside of Config.Accept
 	DropSize                    // longer than any beat, or shorter
-	DropMagic                   // no beat at all
+	DropMagic                   // neither beat nor note
 	DropVersion                 // a version that we do not understand
 	DropCluster                 // of another cluster
 	DropUnsealed                // not sealed, and that is asked for
@@ -25,6 +25,8 @@ const (
 	DropReplay                  // known already, or older than what is known
 	DropAddress                 // of a node at an address that is outside of Config.Accept
 	DropFull                    // the table has no room
+	DropStranger                // a note of a node whose beats are not heard
+	DropFlood                   // more notes of one node than there may be
 	Reasons                     // how many reasons there are
 )
 
@@ -32,6 +34,7 @@ const (
 func (r Reason) String() string {
 	names := [Reasons]string{
 		"cidr", "size", "magic", "version", "cluster", "unsealed", "seal", "forged", "malformed", "replay", "address", "full",
+		"stranger", "flood",
 	}
 	if r >= Reasons {
 		return "unknown"
@@ -39,7 +42,7 @@ func (r Reason) String() string {
 	return names[r]
 }
 
-// reasonOf returns the reason that stands for an error of [wire.Parser.Parse].
+// reasonOf returns the reason that stands for an error of [wire.Parser.Parse] or [wire.Parser.ParseNote].
 func reasonOf(err error) Reason {
 	switch {
 	case errors.Is(err, wire.ErrSize):

@@ -4,6 +4,13 @@
 // beat that arrives twice counts once. Whom to believe is decided here: by CIDR first, then by the cluster's name and, with
 // keys, by proof of origin (package wire). Nothing that comes in makes the table grow without bound.
 //
+// # Notes
+//
+// What one agent was told of something else than its own host, it tells all others at once by a note ([Gossiper.Tell],
+// [Config.Told]): a datagram that goes every way that beats go, and is proved as they are. A note is taken once, and only of a
+// node whose beats are heard, so that whatever keeps strangers out keeps out their notes. It may get lost: who tells something
+// that must be known by all tells it again.
+//
 // # Networks that fail
 //
 // What users of such systems suffer from most is UDP that silently does not arrive. So a Gossiper looks at its network while it

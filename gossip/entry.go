@@ -31,6 +31,7 @@ type entry struct {
 
 	sealed latest    // beat that came sealed; zero: none did
 	proved time.Time // when that was
+	told   *told     // what came of its notes; nil: none did
 
 	parts uint8
 	round uint32 // counts sequences
@@ -91,7 +92,12 @@ func (e *entry) learn(f *farm, s *node.Service, place uint16) {
 	if f.service == nil {
 		f.service = new(node.Service)
 	}
+	pushed := f.service.Pushed // never written to, as Labels
+	if !slices.Equal(pushed, s.Pushed) {
+		pushed = append([]node.Stat(nil), s.Pushed...)
+	}
 	*f.service = *s
+	f.service.Pushed = pushed
 }
 
 // forget drops all that only those who look at the node need.

@@ -116,9 +116,10 @@ func (t *Table) lastInFocus(now time.Time, f Focus) map[string]uint64 {
 	return last
 }
 
-// choosable returns the farm if the node may be chosen for it, as far as it is known here; else nil.
+// choosable returns the farm if the node may be chosen for it, as far as it is known here; else nil: who is silent makes room for
+// another in the focus, as chains have dropped it.
 func (e *entry) choosable(name string, now time.Time) *farm {
-	if e.state != node.Up || e.ageAt(now) > node.Beats(e.interval, focusBeats) {
+	if e.state != node.Up || e.ageAt(now) > node.Beats(e.interval, node.SilentBeats) {
 		return nil
 	}
 	f := e.find(name)
@@ -127,9 +128,6 @@ func (e *entry) choosable(name string, now time.Time) *farm {
 	}
 	return f
 }
-
-// focusBeats is after how many beats without one a node makes room for another in the focus. Chains have dropped it then.
-const focusBeats = 6
 
 func (e *entry) within(front uint64, last map[string]uint64, now time.Time) bool {
 	for farm, most := range last {

@@ -35,13 +35,18 @@ type Config struct {
 	Keys *wire.Keyring
 	// Accept is whose beats are taken, by source address. None: nobody's.
 	Accept []netip.Prefix
-	// Transports carry the beats. Once New has returned without an error they belong to the Gossiper: Run closes them, and
-	// so does SetTransports(nil) where Run is not called. None: we are alone.
+	// Transports carry beats and notes. Once New has returned without an error they belong to the Gossiper: Run closes them,
+	// and so does SetTransports(nil) where Run is not called. None: we are alone.
 	Transports []Transport
 	// Describe returns what to announce. It is called for each beat, by one goroutine at a time, and should take no longer
 	// than a reading of the host's figures does. ID, Boot, Sequence, Interval, versions and Stats.SendLate are filled in
 	// afterwards. Required.
 	Describe func(now time.Time) node.Node
+	// Told is called for each note of another node whose beats are heard, with the time when it came: once, by however many
+	// transports. payload holds until Told returns. Each transport has a goroutine that calls it, several at the same time,
+	// and takes in nothing else meanwhile: it must not block. An error says that the payload is no good, which is counted as
+	// malformed, and logged now and then. nil: notes are checked and counted, and nobody is told.
+	Told func(from node.ID, payload []byte, at time.Time) error
 	// Log takes what people should know. Default: nobody is told.
 	Log *slog.Logger
 	// Rand is the chance in the intervals; nobody else may use it. Default: one of our own.
@@ -58,6 +63,7 @@ type Gossiper struct {
 	keys     atomic.Pointer[wire.Keyring]
 	boot     atomic.Uint64
 	sequence atomic.Uint64 // of the beat that was sent last
+	notes    atomic.Uint64 // that were sent: the sequence of the last one
 	counters counters
 
 	leaving atomic.Bool

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// receiveSize is more than any beat has, so that one too long shows as such.
+	// receiveSize is more than any beat or note has, so that one too long shows as such.
 	receiveSize = 2048
 	// A transport that cannot receive is asked again after a pause, which doubles from the first to the longest.
 	firstPause   = 10 * time.Millisecond
@@ -27,6 +27,7 @@ type receiver struct {
 	link   *link
 	parser *wire.Parser
 	beat   wire.Beat
+	note   wire.Note
 }
 
 // receive listens until the transport is closed.
@@ -76,6 +77,10 @@ func (r *receiver) take(b []byte, from netip.Addr) {
 	from = from.Unmap()
 	if !g.accepts(from) {
 		r.drop(DropCIDR, b, from, nil)
+		return
+	}
+	if wire.IsNote(b) {
+		r.takeNote(b, from)
 		return
 	}
 	if err := r.parser.Parse(b, g.keys.Load(), &r.beat); err != nil {
@@ -166,6 +171,11 @@ func (r *receiver) drop(reason Reason, b []byte, from netip.Addr, err error) {
 	case DropFull:
 		log.Warn("there are more nodes than this agent can know", "name", r.beat.Node.Name,
 			"limit", MaxNodes)
+	case DropStranger: // as happens for a moment when one of the two has just started
+		log.Info("notes come of a node whose beats are not heard", "id", r.note.ID.String())
+	case DropFlood:
+		log.Warn("more notes come of a node than it may send; the rest is not taken", "id", r.note.ID.String(),
+			"limit_a_second", maxNotes)
 	default:
 		log.Warn("datagrams come that are not taken", "err", err)
 	}

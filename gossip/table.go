@@ -33,7 +33,7 @@ const (
 // Result is what [Table.Observe] did with a beat.
 type Result uint8
 
-// The results. The last six leave the table as it was.
+// The results. From Replay on they leave the table as it was.
 const (
 	Added     Result = iota // of a node that was not listed
 	Updated                 // of a node that was
@@ -43,6 +43,8 @@ const (
 	Full                    // there is no room for it
 	Malformed               // its parts do not fit together
 	Unsealed                // of a node that seals its beats, as was heard a moment ago
+	Stranger                // a note of a node that is not listed, or is silent
+	Flood                   // a note too many of one node
 )
 
 // Table is what is known of the other nodes. It has no lock and no clock: one goroutine at a time may use it, and time
@@ -87,6 +89,7 @@ type latest struct{ boot, sequence uint64 }
 // mark is the last that came from a node that is gone.
 type mark struct {
 	any, sealed latest
+	told        *told
 	place       int // in goneRing
 }
 
@@ -150,7 +153,7 @@ func (t *Table) admit(b *wire.Beat, from netip.Addr, at time.Time) Result {
 	if len(t.nodes) >= t.maxNodes || n.Key == 0 && t.unsealed[from] >= MaxUnsealed {
 		return Full
 	}
-	e := &entry{sealed: m.sealed, detailed: true}
+	e := &entry{sealed: m.sealed, told: m.told, detailed: true}
 	if r := t.fits(e, b, true); r != Updated {
 		return r
 	}
@@ -321,7 +324,7 @@ func (t *Table) remember(id node.ID, e *entry) {
 		delete(t.gone, old)
 	}
 	t.goneRing[place] = id
-	t.gone[id] = mark{any: e.last, sealed: e.sealed, place: place}
+	t.gone[id] = mark{any: e.last, sealed: e.sealed, told: e.told, place: place}
 }
 
 // AppendNodes appends all nodes that are listed, in no order. They never change and may be shared; of one that was not

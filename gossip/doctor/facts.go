@@ -80,10 +80,7 @@ type Known struct {
 }
 
 // silent reports whether too many beats of the node are missing.
-func (k *Known) silent() bool { return k.Age > silentBeats*k.Interval }
-
-// silentBeats is how many intervals a node may be silent, as everywhere.
-const silentBeats = 6
+func (k *Known) silent() bool { return k.Age > node.Beats(k.Interval, node.SilentBeats) }
 
 // Link is one way that beats take: a destination of gossip.send, or the socket for gossip.peers.
 type Link struct {

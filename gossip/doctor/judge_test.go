@@ -177,7 +177,7 @@ var judged = []struct {
 
 	{"one-way", func(f *Facts) {
 		f.Answers[0].Lists = false
-		f.Answers[0].Rejected = []Count{{"cidr", 12}, {"replay", 9}, {"full", 0}}
+		f.Answers[0].Rejected = []Count{{"cidr", 12}, {"replay", 9}, {"full", 0}, {"stranger", 3}, {"flood", 2}}
 	}, "hears"},
 	{"one-way, since a while", func(f *Facts) { f.Answers[0].Age, f.Answers[1].Age = time.Minute, time.Hour }, "hears"},
 	{"peers do not let us look", func(f *Facts) { f.Answers[0].Error, f.Answers[1].Error = "status 403", "nothing within 3s" }, ""},

@@ -98,6 +98,7 @@ type tally struct {
 	keys   *wire.Keyring
 	parser *wire.Parser
 	beat   wire.Beat
+	note   wire.Note
 
 	own     int
 	more    bool // there were more sources than are kept
@@ -114,12 +115,14 @@ func (x *examination) newTally() *tally {
 
 func (t *tally) take(b []byte, from netip.Addr) {
 	from = from.Unmap().WithZone("")
-	k := kindOf(t.parser.Parse(b, t.keys, &t.beat))
+	k, beat := t.read(b)
 	n := &t.beat.Node
 	local := t.facts.local(from)
-	ourID := k == taken && slices.Contains(t.ids, n.ID)
+	ourID := beat && slices.Contains(t.ids, n.ID)
 	switch {
-	case k == taken && local && (ourID || n.Addr == t.facts.Address):
+	case k == taken && !beat && local:
+		return // whose beats say more
+	case beat && local && (ourID || n.Addr == t.facts.Address):
 		t.own++
 		return
 	case ourID:
@@ -140,12 +143,22 @@ func (t *tally) take(b []byte, from netip.Addr) {
 		t.sources[from] = s
 	}
 	s.Count[k]++
-	switch k {
-	case notHeld, forged:
+	if k == notHeld || k == forged {
 		s.KeyID = wire.KeyNumber(b)
-	case taken:
+	}
+	if beat {
 		s.note(heard(n, from))
 	}
+}
+
+// read returns what a datagram is, and whether it is a beat that is taken, which t.beat then has. The other thing that agents
+// send are notes.
+func (t *tally) read(b []byte) (k kind, beat bool) {
+	if wire.IsNote(b) {
+		return kindOf(t.parser.ParseNote(b, t.keys, &t.note)), false
+	}
+	k = kindOf(t.parser.Parse(b, t.keys, &t.beat))
+	return k, k == taken
 }
 
 // note keeps what the node said last.
@@ -170,7 +183,7 @@ func heard(n *node.Node, from netip.Addr) Heard {
 	return h
 }
 
-// kindOf returns what a datagram is by the error of [wire.Parser.Parse].
+// kindOf returns what a datagram is by the error of [wire.Parser.Parse] or [wire.Parser.ParseNote].
 func kindOf(err error) kind {
 	for _, k := range []struct {
 		err  error

@@ -28,6 +28,16 @@ func announced(t *testing.T, h Heard, cluster string, keys *wire.Keyring) []byte
 	return parts[0]
 }
 
+// noted returns the datagram of a note.
+func noted(t *testing.T, id node.ID, keys *wire.Keyring) []byte {
+	t.Helper()
+	b, err := wire.AppendNote(nil, &wire.Note{ID: id, Boot: 1, Sequence: 1, Payload: []byte("a note")}, wire.HashCluster("web"), keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 func keyring(t *testing.T, cluster string, mode wire.Mode, keys ...wire.Key) *wire.Keyring {
 	t.Helper()
 	k, err := wire.NewKeyring(cluster, keys, mode)
@@ -81,6 +91,11 @@ func TestTally(t *testing.T) {
 		{"of the agent of this host, whose id is not known", announced(t, other, "web", nil), "10.58.4.1", nil, 1, nil, nil},
 		{"of another agent on this host", announced(t, two2, "web", nil), "10.58.4.1", nil, 0, at("10.58.4.1", taken, 0, func() Heard { h := two2; h.From = addr("10.58.4.1"); return h }()), nil},
 		{"our own agent's, which has other keys by now", announced(t, own, "web", enforce), "10.58.4.1", nil, 1, at("10.58.4.1", notHeld, 1), nil},
+		{"a note", noted(t, node.ID{2}, nil), "10.58.4.2", nil, 0, at("10.58.4.2", taken, 0), nil},
+		{"a sealed note, and no key", noted(t, node.ID{2}, enforce), "10.58.4.2", nil, 0, at("10.58.4.2", notHeld, 1), nil},
+		{"a note of our own", noted(t, node.ID{1}, nil), "10.58.4.1", nil, 0, nil, nil},
+		{"a note with our own id, from another host", noted(t, node.ID{1}, nil), "10.58.4.2", nil, 0, at("10.58.4.2", taken, 0), nil},
+		{"a note that was cut off", noted(t, node.ID{2}, nil)[:50], "10.58.4.2", nil, 0, at("10.58.4.2", malformed, 0), nil},
 		{"our own id, from another host", announced(t, elsewhere, "web", nil), "10.58.4.2", nil, 0, nil, []Heard{clone}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"backhand/gossip/node"
 )
 
 // cures are what helps where a switch snoops IGMP without a querier: it passes a group on to those that have lately asked
@@ -65,7 +67,7 @@ func (f *Facts) snooping(l *Link, h *Interface) finding {
 // deaf returns the answers of peers that do not hear this host.
 func (f *Facts) deaf() (deaf []Answer) {
 	for _, a := range f.Answers {
-		if a.Error == "" && (!a.Lists || a.Age > silentBeats*f.Interval) {
+		if a.Error == "" && (!a.Lists || a.Age > node.Beats(f.Interval, node.SilentBeats)) {
 			deaf = append(deaf, a)
 		}
 	}
@@ -124,12 +126,13 @@ func reasons(a Answer) string {
 	return "; it has not dropped a single beat, so none arrives"
 }
 
-// dropped writes counts of beats that were not taken: "cidr 3, forged 1". Those of replay are beats that came by two ways.
+// dropped writes counts of beats that were not taken: "cidr 3, forged 1". Those of replay are beats that came by two ways, and
+// those of stranger and flood are notes.
 func dropped(counts []Count) string {
 	const most = 8
 	var all []string
 	for _, c := range counts {
-		if c.N > 0 && c.Name != "replay" && len(all) < most {
+		if c.N > 0 && c.Name != "replay" && c.Name != "stranger" && c.Name != "flood" && len(all) < most {
 			all = append(all, fmt.Sprintf("%s %d", c.Name, c.N))
 		}
 	}

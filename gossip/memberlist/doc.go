@@ -2,7 +2,7 @@
 // no multicast, and nobody wants to list all nodes in a file.
 //
 // github.com/hashicorp/memberlist finds the members and notices which of them are dead; it carries nothing else. One member
-// that is known, a seed, is enough to find all. Beats are the same datagrams as on any other transport. They go by UDP to
+// that is known, a seed, is enough to find all. Beats and notes are the same datagrams as on any other transport. They go by UDP to
 // each live member by itself, over a socket of their own, so that the receiver sees where a beat came from, and checks
 // address, seal and order as always. Its port is what a member announces through memberlist ([Config.BeatPort]).
 //

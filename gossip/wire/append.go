@@ -37,8 +37,9 @@ const (
 // soon allocates nothing.
 //
 // What n says of itself must be within the bounds of the format, or the error says what is not. Figures out of bounds are
-// brought into them instead: a sampler that divides by zero must not silence the node. The keys, if any, must be those of
-// the same cluster. n.Key is not read: a beat says itself how it is sealed.
+// brought into them instead: a sampler that divides by zero must not silence the node. Nor may who pushes statistics: what of
+// them is out of bounds is left out, and all of them are where they would take more than [MaxParts]. The keys, if any, must be
+// those of the same cluster. n.Key is not read: a beat says itself how it is sealed.
 func Append(dst [][]byte, n *node.Node, cluster Hash, keys *Keyring) ([][]byte, error) {
 	if err := check(n); err != nil {
 		return dst, err
@@ -47,27 +48,14 @@ func Append(dst [][]byte, n *node.Node, cluster Hash, keys *Keyring) ([][]byte, 
 	if key != 0 && keys.hash != cluster {
 		return dst, fmt.Errorf("beat of %q: the keys are those of cluster %q, the beat is of another", n.Name, keys.cluster)
 	}
-	first, bodyAt, limit := len(dst), headerSize, maxPlain
+	first, bodyAt := len(dst), headerSize
 	if key != 0 {
-		bodyAt, limit = bodyAt+nonceSize, limit+nonceSize
+		bodyAt += nonceSize
 	}
-	dst, count := begin(dst, n, cluster, key)
-	room := limit - sizeOfLabels(n.Labels) - sizeOfKeys(n.Keys) // of the first part, behind whose farms they go
-	for i := range n.Services {
-		p := &dst[len(dst)-1]
-		// The count of farms has one byte; MaxFarms is far below what that holds.
-		if grown := appendFarm(*p, &n.Services[i]); len(grown) <= room {
-			*p = grown
-			(*p)[count]++
-			continue
-		}
-		dst, _ = begin(dst, n, cluster, key)
-		room = limit
-		p = &dst[len(dst)-1]
-		*p = appendFarm(*p, &n.Services[i]) // always fits: see TestOneFarmAlwaysFits
-		(*p)[count]++
+	dst = appendParts(dst, n, cluster, key, true)
+	if len(dst)-first > MaxParts {
+		dst = appendParts(dst[:first], n, cluster, key, false)
 	}
-	dst[first] = appendKeys(appendLabels(dst[first], n.Labels), n.Keys)
 	for i := first; i < len(dst); i++ {
 		dst[i][bodyAt], dst[i][bodyAt+1] = uint8(i-first+1), uint8(len(dst)-first)
 		if key != 0 {
@@ -75,6 +63,42 @@ func Append(dst [][]byte, n *node.Node, cluster Hash, keys *Keyring) ([][]byte, 
 		}
 	}
 	return dst, nil
+}
+
+// appendParts appends the parts as they are before they are counted and sealed, with or without pushed statistics.
+func appendParts(dst [][]byte, n *node.Node, cluster Hash, key uint8, pushed bool) [][]byte {
+	first, limit := len(dst), maxPlain
+	if key != 0 {
+		limit += nonceSize
+	}
+	dst, count := begin(dst, n, cluster, key)
+	room := limit - sizeOfLabels(n.Labels) - sizeOfKeys(n.Keys) // of the first part, behind whose farms they go
+	here := 0                                                   // the first farm of this part
+	telling := func(end int) []node.Service {                   // the farms of this part, if their statistics are told
+		if !pushed {
+			return nil
+		}
+		return n.Services[here:end]
+	}
+	for i := range n.Services {
+		p := &dst[len(dst)-1]
+		// The count of farms has one byte; MaxFarms is far below what that holds.
+		if grown := appendFarm(*p, &n.Services[i]); len(grown)+sizeOfPushed(telling(i+1)) <= room {
+			*p = grown
+			(*p)[count]++
+			continue
+		}
+		*p = appendPushed(*p, telling(i))
+		dst, _ = begin(dst, n, cluster, key)
+		room, here = limit, i
+		p = &dst[len(dst)-1]
+		*p = appendFarm(*p, &n.Services[i]) // always fits: see TestOneFarmAlwaysFits
+		(*p)[count]++
+	}
+	last := &dst[len(dst)-1]
+	*last = appendPushed(*last, telling(len(n.Services)))
+	dst[first] = appendKeys(appendLabels(dst[first], n.Labels), n.Keys)
+	return dst
 }
 
 // begin appends a datagram with everything up to the number of its farms, whose place it returns. Where it is to be sealed,

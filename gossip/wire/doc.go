@@ -1,7 +1,7 @@
 // Package wire puts one beat into bytes and reads it back, and proves where it comes from, as it does for what agents say to
-// one another in the fields of a hop. It opens no socket and believes nothing: what [Parser.Parse] returns without an
-// error is whole, within bounds, and of this cluster: by its name, and if it was sealed by a key. When it was sent is another
-// question.
+// one another in notes and in the fields of a hop. It opens no socket and believes nothing: what [Parser.Parse] or
+// [Parser.ParseNote] returns without an error is whole, within bounds, and of this cluster: by its name, and if it was sealed
+// by a key. When it was sent is another question.
 //
 // # Format, version 1
 //
@@ -13,7 +13,7 @@
 //
 //	0   4  magic "BKHD"
 //	4   1  version 1
-//	5   1  flags: bit 0 sealed; the others are 0, and ignored by a reader
+//	5   1  flags: bit 0 sealed, bit 1 a note, which is below; the others are 0, and ignored by a reader
 //	6   1  number of the key, from 1; 0 if not sealed, and ignored then
 //	7   1  header length in bytes: 16, or more in times to come; a reader skips what it does not know
 //	8   8  the first 8 bytes of the SHA-256 of the cluster's name
@@ -87,8 +87,9 @@
 // The numbers of 4 bytes in a farm block are at most 2147483647. A duration that does not fit is sent as the longest that
 // does.
 //
-// An extension is one byte of type, two of length, and the value. Those of which this version knows are in the first part
-// only, at most once, and not at all if they would be empty: whoever misses that part still has those of the beat before.
+// An extension is one byte of type, two of length, and the value. Each type of which this version knows is at most once in a
+// part, and not at all if it would be empty. Types 1 and 2 are in the first part only: whoever misses that one still has
+// those of the beat before.
 //
 // Type 1 is the labels of the node. Its value has for each label, up to its end and in the ascending order of the keys, each
 // key once:
@@ -106,6 +107,35 @@
 //
 // By the marks everybody can see which nodes have not got a key yet, or another one of the same number, before it is the one
 // that seals. The first part has room for all of that, but next to names that are as long as may be perhaps for no farm.
+//
+// Type 3 is what programs on the host have pushed of the farms of this part. Its value has for each farm of which there is
+// something, up to its end and in the order of the farm blocks:
+//
+//	1  place of the farm block in this part, counted from 0
+//	1  number of statistics, 1 to 16
+//	   for each, in the ascending order of the names, each name once:
+//	   name, text of 1 to 32 bytes: letters, digits, dots, dashes and underscores, the first a letter
+//	8  value, an IEEE 754 double, finite and not negative; it may be above 1e15
+//
+// The names of one farm have at most 384 bytes together, so that a farm and its statistics always fit into one part. What
+// does not keep to that is left out by who sends, and so are all statistics of a beat that would have more than 64 parts by
+// them: nothing that a program pushes silences a node.
+//
+// # Note
+//
+// A note is something that one agent tells all others at once, and that is no part of how it stands itself: what was said to it
+// of a physical. It goes the ways of beats and has their header, with bit 1 of the flags set, and is sealed as they are. Its
+// body is this, and what is behind it a reader skips:
+//
+//	 0   1  0, where a beat has its part: readers that know of no notes drop it as malformed
+//	 1  16  node id, not 0
+//	17   8  boot, that of the node's beats
+//	25   8  sequence, from 1: notes since boot
+//	33   2  length of what it says, 1 to 1024
+//	35      what it says: bytes that this package does not look into
+//
+// Each note says something else, so none makes those before it needless, as the next beat does. Who misses one misses what
+// it said until somebody says it again.
 //
 // # Keys
 //
@@ -151,7 +181,9 @@
 // # What keys do not prove
 //
 // Who has a key can say anything, of any node. A beat can be taken off the wire and sent again: receivers take only a
-// greater (boot, sequence), see [backhand/gossip.Table]. A proof can be used again for the same method and target as long
+// greater (boot, sequence), see [backhand/gossip.Table]. So can a note: receivers take each once, of the boot that they hear
+// the node's beats of; but who has just started knows of none, and can be sent what was said since that boot until the next
+// note of the node comes. A proof can be used again for the same method and target as long
 // as its sequence is fresh; it covers neither the other fields, Host among them, nor the body, nor whom it was sent to. Who
 // listens sees who sends, how much and how often, the number of the key and the hash of the cluster's name; without keys, or
 // in mode [ReceiveOnly], everything.

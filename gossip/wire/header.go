@@ -21,6 +21,7 @@ const (
 	magic      = "BKHD"
 	headerSize = 16
 	sealedFlag = 1 << 0
+	noteFlag   = 1 << 1
 
 	// maxPlain is what a datagram that is not sealed holds at most, so that it would still fit if it were.
 	maxPlain = MaxDatagram - nonceSize - tagSize

@@ -125,7 +125,7 @@ func wholeOf(t testing.TB, parts [][]byte, keys *Keyring) node.Node {
 	return all
 }
 
-// byValue compares addresses as values, and takes no farms for no farms, and no labels for none.
+// byValue compares addresses as values, and takes no farms for no farms, and no labels or statistics for none.
 var byValue = cmp.Options{cmpopts.EquateComparable(netip.AddrPort{}, netip.Addr{}), cmpopts.EquateEmpty()}
 
 func drawNode(rt *rapid.T) *node.Node {
@@ -184,6 +184,7 @@ func drawNode(rt *rapid.T) *node.Node {
 			Busy:     rapid.IntRange(0, maxCount).Draw(rt, "busy"),
 			InFlight: rapid.IntRange(0, maxCount).Draw(rt, "in flight"),
 			Served:   rapid.Uint64().Draw(rt, "served"), ServeTime: duration("serve time", time.Microsecond),
+			Pushed: drawPushed(rt),
 		})
 	}
 	return n

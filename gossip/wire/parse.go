@@ -18,43 +18,51 @@ type Beat struct {
 	Parts uint8 // of this sequence, at most MaxParts
 }
 
-// Parser reads the beats of one cluster. It remembers names, so that reading what is heard every second allocates
+// Parser reads the beats and notes of one cluster. It remembers names, so that reading what is heard every second allocates
 // nothing. It may be used by one goroutine at a time.
 type Parser struct {
 	cluster    Hash
 	names      map[string]string
-	opened     [MaxDatagram]byte // body of the sealed beat that is read
+	opened     [MaxDatagram]byte // body of what was read last, if it was sealed
 	associated []byte            // what is authenticated with it
 }
 
 // maxNames bounds what a parser remembers: names enough for thousands of nodes, and no more than a few MiB of them.
 const maxNames = 16384
 
-// NewParser returns a parser for the beats of the cluster with that hash.
+// NewParser returns a parser for the beats and notes of the cluster with that hash.
 func NewParser(cluster Hash) *Parser {
 	return &Parser{cluster: cluster, names: map[string]string{}}
 }
 
-// Parse reads one datagram into beat, whose former content it overwrites; the memory of Services, Labels and Keys is used
-// again. It keeps no reference to b, and does not change it. Of a sealed beat nothing but the header is looked at before it
-// is opened, which takes the key that the header names; in mode [Enforce] no body of one that is not sealed is looked at.
-// After an error, which matches one of the Err variables, the content of beat means nothing.
+// Parse reads one datagram into beat, whose former content it overwrites; the memory of Services, of what was Pushed of them,
+// of Labels and of Keys is used again. It keeps no reference to b, and does not change it. Of a sealed beat nothing but the
+// header is looked at before it is opened, which takes the key that the header names; in mode [Enforce] no body of one that is
+// not sealed is looked at. After an error, which matches one of the Err variables, the content of beat means nothing.
 func (p *Parser) Parse(b []byte, keys *Keyring, beat *Beat) error {
-	header, body, err := cutHeader(b, p.cluster)
-	if err != nil {
+	header, body, key, err := p.unseal(b, keys)
+	switch {
+	case err != nil:
 		return err
-	}
-	key := uint8(0)
-	switch sealed := header[flagsAt]&sealedFlag != 0; {
-	case !sealed && keys.Mode() == Enforce:
-		return ErrUnsealed
-	case sealed:
-		key = header[keyAt]
-		if body, err = p.open(header, body, keys); err != nil {
-			return err
-		}
+	case header[flagsAt]&noteFlag != 0:
+		return malformed("note in place of a beat")
 	}
 	return p.body(body, key, beat)
+}
+
+// unseal checks the header, and returns it and the body, opened if it was sealed: then with the number of the key, else 0.
+func (p *Parser) unseal(b []byte, keys *Keyring) (header, body []byte, key uint8, err error) {
+	if header, body, err = cutHeader(b, p.cluster); err != nil {
+		return nil, nil, 0, err
+	}
+	switch sealed := header[flagsAt]&sealedFlag != 0; {
+	case !sealed && keys.Mode() == Enforce:
+		return nil, nil, 0, ErrUnsealed
+	case sealed:
+		key = header[keyAt]
+		body, err = p.open(header, body, keys)
+	}
+	return header, body, key, err
 }
 
 // body reads what is behind the header, of a beat that was sealed with the key of that number; 0: that was not sealed.
@@ -71,7 +79,7 @@ func (p *Parser) body(b []byte, key uint8, beat *Beat) error {
 	r.inherit(&block)
 	for range r.u8() {
 		block = r.block()
-		services = append(services, node.Service{})
+		services = another(services)
 		s := &services[len(services)-1]
 		p.service(&block, s)
 		r.inherit(&block)
@@ -89,21 +97,23 @@ func (p *Parser) body(b []byte, key uint8, beat *Beat) error {
 
 // extensions reads those that it knows and skips the others.
 func (p *Parser) extensions(r *reader, beat *Beat) {
-	var seen [keysType + 1]bool
+	var seen [pushedType + 1]bool
 	for r.ok() && len(r.b) > 0 {
 		kind, block := r.u8(), r.block()
-		if kind != labelsType && kind != keysType {
+		if kind != labelsType && kind != keysType && kind != pushedType {
 			continue
 		}
 		switch {
 		case seen[kind]:
-			r.fail("labels or keys twice")
-		case beat.Part != 1:
+			r.fail("labels, keys or statistics twice")
+		case beat.Part != 1 && kind != pushedType:
 			r.fail("labels or keys in a later part")
 		case kind == labelsType:
 			p.labels(&block, &beat.Node)
 		case kind == keysType:
 			keysHeld(&block, &beat.Node)
+		case kind == pushedType:
+			p.pushed(&block, beat.Node.Services)
 		}
 		seen[kind] = true
 		r.inherit(&block)

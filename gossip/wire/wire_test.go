@@ -347,7 +347,7 @@ func TestParseSkipsWhatItDoesNotKnow(t *testing.T) {
 		return b
 	}
 	for name, later := range map[string][]byte{
-		"flags and key id":  func() []byte { b := bytes.Clone(b); b[5], b[6] = 0xfe, 9; return b }(),
+		"flags and key id":  func() []byte { b := bytes.Clone(b); b[5], b[6] = 0xfc, 9; return b }(),
 		"longer header":     grow(bytes.Clone(b), headerSize, 7, 1, 2, 3),
 		"longer node block": grow(bytes.Clone(b), farmsAt, body+3, 1, 2, 3),
 		"longer farm block": grow(bytes.Clone(b), len(b), farmAt-1, 1, 2, 3),
