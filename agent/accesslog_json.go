@@ -21,8 +21,8 @@ import (
 //	status      as the client saw it; 499 if it was gone before
 //	bytes       of the response's body
 //	route       its label; "" if no route applied
-//	farm        "" if none
-//	member      that was asked last; "" if none was
+//	farm        at which the request was last; "" if none
+//	member      that was asked last; "" if none was. Of a complete URL, that URL
 //	self        whether it was our own origin
 //	hop         whether another agent handed the request to us
 //	attempts    members that were asked
@@ -31,6 +31,7 @@ import (
 //	took_ms     until the last byte had been passed on
 //	reason      a word for why it did not go well, or for what we answered ourselves; "" if a member answered
 //	error       the same in detail, with addresses; "" if it went well
+//	forward     where the last forward led that was followed: the name of a farm, or a complete URL; "" if none was
 //
 // The lines are ASCII. Bytes that are no UTF-8 are U+FFFD. New keys will stand at the end.
 type jsonLines struct {
@@ -38,7 +39,7 @@ type jsonLines struct {
 	attrs   sync.Pool // of *[jsonAttrs]slog.Attr
 }
 
-const jsonAttrs = 20 // besides the time
+const jsonAttrs = 21 // besides the time
 
 // newJSONLines returns one that passes its lines to add, which must neither wait nor keep them.
 func newJSONLines(add func(line []byte)) *jsonLines {
@@ -98,6 +99,7 @@ func attrsOf(o *proxy.Outcome) [jsonAttrs]slog.Attr {
 		slog.Float64("took_ms", millis(o.Took)),
 		slog.String("reason", cut(o.Reason)),
 		slog.String("error", cut(problem)),
+		slog.String("forward", cut(o.Forward)),
 	}
 }
 

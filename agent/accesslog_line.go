@@ -14,7 +14,8 @@ import (
 //
 //	192.0.2.7 - - [21/Nov/2026:21:33:45 +0000] "GET /a?b=1 HTTP/1.1" 200 512 "-" "curl/7.88.1" www2 1 12.345 11.200 web "/a"
 //
-// The client is "-" on a Unix socket. The member is "-" if the request was answered here, "self" if by our own origin while that is no member. What is empty
+// Where a forward was followed, the farm is the one at which it ended, and a complete URL stands for the member. The client is
+// "-" on a Unix socket. The member is "-" if the request was answered here, "self" if by our own origin while that is no member. What is empty
 // is "-". In quotes, what is not printable ASCII is \xHH, and quotes and backslashes have a backslash before them. New
 // fields will stand at the end.
 //

@@ -64,6 +64,13 @@ func TestCombinedLine(t *testing.T) {
 			func(o *proxy.Outcome) { o.Member, o.Farm = &node.Member{Name: "www2 1\n\"\xff"}, "[w eb\\" },
 			head + `200 512 "-" "curl/7.88.1" www2_1___ 1 12.345 11.200 _w_eb_ "/a"`,
 		},
+		"one that a forward led to a URL": {
+			func(o *proxy.Outcome) {
+				const to = "http://www.example.com/sorry.html?why=down"
+				o.Farm, o.Forward, o.Member = "spare", to, &node.Member{Name: to}
+			},
+			head + `200 512 "-" "curl/7.88.1" http://www.example.com/sorry.html?why=down 1 12.345 11.200 spare "/a"`,
+		},
 		"a client without an address": {
 			func(o *proxy.Outcome) { o.Client = netip.Addr{} },
 			strings.Replace(head, "192.0.2.7", "-", 1) + `200 512 "-" "curl/7.88.1" www2 1` + tail,
@@ -123,16 +130,16 @@ func TestJSONLine(t *testing.T) {
 	want := `{"time":"2026-11-21T21:33:45Z","client":"192.0.2.7","method":"GET","target":"/a?b=1","proto":"HTTP/1.1",` +
 		`"host":"www.example.org","status":200,"bytes":512,"referer":"","user_agent":"curl/7.88.1","route":"/a","farm":"web",` +
 		`"member":"www2","self":false,"hop":false,"attempts":1,"refusals":0,"wait_ms":11.2,"took_ms":12.345,` +
-		`"reason":"","error":""}` + "\n"
+		`"reason":"","error":"","forward":""}` + "\n"
 	if d := cmp.Diff(want, jsonLine(t, outcome())); d != "" {
 		t.Errorf("a plain request (-want +got):\n%s", d)
 	}
 	want = `{"time":"2026-11-21T21:33:45.000000001Z","client":"","method":"","target":"","proto":"","host":"","status":503,` +
 		`"bytes":0,"referer":"","user_agent":"","route":"","farm":"","member":"","self":true,"hop":true,"attempts":0,` +
-		`"refusals":2,"wait_ms":0,"took_ms":3600000,"reason":"refused","error":"www1: \"no\""}` + "\n"
+		`"refusals":2,"wait_ms":0,"took_ms":3600000,"reason":"refused","error":"www1: \"no\"","forward":"spare"}` + "\n"
 	got := jsonLine(t, &proxy.Outcome{
 		Start: outcome().Start.Add(1), Status: 503, Self: true, Hop: true, Refusals: 2, Took: time.Hour, Wait: -1,
-		Reason: "refused", Err: errors.New(`www1: "no"`),
+		Reason: "refused", Err: errors.New(`www1: "no"`), Forward: "spare",
 	})
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("one that nobody took (-want +got):\n%s", d)

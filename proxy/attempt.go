@@ -47,7 +47,9 @@ func (x *exchange) note(d *decision) {
 	if d.member != nil {
 		x.tried = append(x.tried, d.member)
 	}
-	x.ownTried = x.ownTried || d.origin != nil
+	if d.origin != nil {
+		x.ownTried = append(x.ownTried, d.origin)
+	}
 }
 
 // mayGoOn reports whether another member may be asked after that failure.
@@ -110,15 +112,17 @@ func (x *exchange) next(last error) (decision, error) {
 	if d.action != chose {
 		x.out.Empty = string(d.action)
 	}
-	switch {
-	case d.nobody() && last != nil:
+	if d.nobody() && last != nil {
 		return d, last
+	}
+	x.out.Farm, x.out.Forward = d.farm.Name, d.forward()
+	switch {
 	case d.nobody():
 		return d, because(nobodyLeft, nil)
 	case d.redirect != "":
 		x.out.Member = d.member
 		d.added()
-		x.location = x.redirect(d.redirect)
+		x.location = x.redirect(&d)
 		return d, because(redirected, nil)
 	}
 	return d, nil
@@ -131,13 +135,17 @@ func (x *exchange) decide() decision {
 		fields: requestFields{section: &x.req.Section, query: x.query},
 	})
 	defer x.h.release(sc)
-	sc.tried, sc.ownTried = append(sc.tried, x.tried...), x.ownTried
+	sc.tried, sc.ownTried = append(sc.tried, x.tried...), append(sc.ownTried, x.ownTried...)
 	return x.site.choose(x.route, x.h.cfg.Snapshot(), x.now, sc, runQuickly)
 }
 
-// redirect returns where the client itself is to go.
-func (x *exchange) redirect(host string) string {
-	return x.client.Proto + "://" + host + x.raw + text(x.req.Query)
+// redirect returns where the client itself is to go. A node rewrites the path as we would; a physical does not.
+func (x *exchange) redirect(d *decision) string {
+	path := x.raw
+	if x.to != nil && d.member.Node == nil {
+		path = text(x.to)
+	}
+	return x.client.Proto + "://" + d.redirect + path + text(x.req.Query)
 }
 
 // nextOnHop returns our own origin: a request that came over a hop goes nowhere else. If the origin did not even get it, it

@@ -14,11 +14,14 @@
 //	hop.go        the field by which one agent hands a request to another, and when it is believed
 //	proof.go      with keys, agents sign what they say to one another
 //	route.go      host, path and file pattern, mapped to farm and chain
+//	rewrite.go    the path that members get, where the route has another one for them
 //	body.go       the request's body: kept if it is short, else sent by a pump (pump.go)
 //	choose.go     candidates, chain, when_empty: who gets the request
+//	elsewhere.go  forwards: another farm, or a complete URL, where nobody of the farm does
 //	attempt.go    one member after another; whether another may be asked
 //	handover.go   one attempt: a connection, the request, the head of the response
 //	load.go       how busy a member is, as agents say it to one another; limit.go, refusal.go: that one is too busy
+//	mapback.go    URLs and cookies of members whose paths are not those of their clients
 //	relay.go      the response's body; rest.go: a client that reads it slowly; tunnel.go: what follows a 101
 //	outcome.go    what became of it, told once, when its last byte was passed on
 //
@@ -48,6 +51,25 @@
 //   - A target in absolute form is taken with http and https only, and not without a host; else the answer is 400.
 //   - when_empty "any" takes one of the reachable candidates at random: the first would always be the same.
 //     "self" tries the own origin even if its check says that it is down; the default does so only if it is up.
+//   - A forward is followed where when_empty would apply, and before it: the farm is off or down, nobody of it is fit, the chain
+//     left nobody, or all that it left were asked in vain (see node.Farm.Forward for which of the two it is). when_empty is what
+//     happens at the farm at which forwards end; but a farm that is off or down does not take anything itself either (self).
+//   - Of the farm to which a forward leads the route's own chain chooses. At most eight forwards are followed for a request, and
+//     none back to a farm at which it was. A complete URL is asked once.
+//   - What belongs to a member that is unfit (bySession) follows that member's forward. Where that leads to nobody, the others of
+//     its farm are asked, as without it.
+//   - A complete URL takes the place of the request's path and query, and its host is in Host; method, fields and body stay. Its
+//     answer passes as it is: neither is it mapped back, nor does it get a cookie of addSession.
+//   - A prefix is replaced in whole segments, whether it is written with a slash at its end or without (mod_proxy wants both
+//     alike, or doubles and drops slashes): of /reports and /app, "/reports" is "/app", and "/reports/" is "/app/". With "/" in
+//     its place, both are "/".
+//   - A path that leads out behind the prefix that is replaced ("/reports/../reports/x") is refused (400): the member would
+//     read something above To. So is one that does so only to those who decode %2F or cut parameters off ("..;").
+//   - The route's file patterns and byHash path go by the path that the client knows, since routes and chains do.
+//   - Mapped back are Location, Content-Location, Refresh and Set-Cookie, in final responses and with a 101. Bodies, Link and
+//     interim responses are not. A URL behind the host that the client asked for keeps its host and scheme, and has its path
+//     mapped; so one that is meant for another route of this host is mapped, too, if it begins with To.
+//   - A cookie named __Host- keeps its path, since browsers take it only so.
 //   - A node that does not believe our hop (421) is passed over like one that refuses. It is named in the log if it does
 //     so again after more than two of its intervals and took nothing from us meanwhile: one that has just started knows
 //     nobody yet.
@@ -100,7 +122,8 @@
 //   - From a proxy in trusted_proxies that sends both X-Forwarded-For and Forwarded, which name different clients, the
 //     former is believed and the latter made anew: an origin must see one client address, whichever field it reads.
 //   - X-Real-IP, Client-IP and True-Client-IP are treated like X-Forwarded-For: of a client they are removed, of a proxy
-//     in trusted_proxies and over a hop they pass. We send none ourselves.
+//     in trusted_proxies and over a hop they pass. We send none ourselves, but Client-IP where Site.ClientIP wants it, as
+//     mod_athena did; it named who connected last, which behind a proxy is nobody's client.
 //   - Trailers for framing, routing, authentication, request modifiers, response control or the form of the body (RFC
 //     9110, section 6.5.1) are removed in both directions, announced or not.
 //   - Fields whose names differ from ours only by underscores are removed with them, since CGI cannot tell them apart.

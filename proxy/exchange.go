@@ -19,6 +19,7 @@ type exchange struct {
 	load   []byte // what tellLoad has written
 	proof  []byte // what tellAgent has written
 	target []byte // see targetBetween
+	goal   []byte // see rewrite
 
 	perRequest
 }
@@ -34,6 +35,7 @@ type perRequest struct {
 	query string // without question mark
 	path  string // path as normalReading has it
 	host  string // as it came
+	to    []byte // path as members get it; nil: as it came
 
 	now time.Time // when the clock was last read: reading it is not free, and little time passes without a wait
 
@@ -52,7 +54,7 @@ type perRequest struct {
 	location string // where a redirect leads
 
 	tried    []*node.Member // who was asked
-	ownTried bool           // our own origin was asked
+	ownTried []*Origin      // of our own, those that were asked
 	limited  bool           // some member got a limit
 	bounces  []*node.Member // of tried, those that refused for their limit
 	insists  bool           // no member gets a limit any more
@@ -246,7 +248,7 @@ func (x *exchange) findRoute() error {
 		return nil
 	}
 	x.out.Route, x.out.Farm = rt.label, rt.Farm
-	return nil
+	return x.rewrite()
 }
 
 // servePage answers by the status page. It returns false if the request was handed to another front.

@@ -37,9 +37,12 @@ type Explanation struct {
 	Answer string `json:"answer,omitempty"`
 
 	Route     string   `json:"route,omitempty"` // its label; "" if none applies
-	Farm      string   `json:"farm,omitempty"`
+	Farm      string   `json:"farm,omitempty"`  // of the route
 	Chain     []string `json:"chain,omitempty"`
 	WhenEmpty string   `json:"when_empty,omitempty"` // as the route has it
+	To        string   `json:"to,omitempty"`         // path as members get it; "" if it stays as it is
+
+	Forwards []Forward `json:"forwards,omitempty"` // those that were followed; what stands below is of the farm at which they ended
 
 	Unfit      []Mark  `json:"unfit,omitempty"`      // members that are no candidates of any chain, and why
 	PutLast    []Mark  `json:"put_last,omitempty"`   // candidates to which a connection failed a moment ago
@@ -53,6 +56,13 @@ type Explanation struct {
 
 	// Traces are of the members that Question.Node names; none if nobody is named so.
 	Traces []Trace `json:"traces,omitempty"`
+}
+
+// Forward is one that was followed, since nobody of the farm was chosen.
+type Forward struct {
+	Farm string `json:"farm"`
+	Why  string `json:"why"` // a part of it may be what anybody gave as a reason, but what does not print is replaced by U+FFFD
+	To   string `json:"to"`  // the name of a farm, or a complete URL
 }
 
 // Stage is what a step made of the candidates, see [candidacy.Stage].
@@ -92,6 +102,13 @@ func (h *Handler) Explain(q Question) Explanation {
 		return e
 	}
 	e.Route, e.Farm, e.Chain, e.WhenEmpty = rt.label, rt.Farm, rt.Chain.Text(), rt.WhenEmpty
+	if rt.To != "" {
+		to, ok := rt.appendTo(nil, raw)
+		if !ok {
+			return e.answered(badReadings)
+		}
+		e.To = string(to)
+	}
 	sc := h.scratch(&asked{
 		method: cmp.Or(q.Method, http.MethodGet), host: q.Host, path: e.Path, query: query,
 		client: cmp.Or(q.Client, netip.IPv4Unspecified()), fields: q.fields(query),
@@ -100,14 +117,41 @@ func (h *Handler) Explain(q Question) Explanation {
 	if q.Seed != nil {
 		sc.pcg.Seed(*q.Seed, *q.Seed)
 	}
-	snap := h.cfg.Snapshot()
-	e.describe(snap.Farm(rt.Farm), s.origin(rt.Farm), now)
-	ts := follow(q.Node, snap.Farm(rt.Farm), s.origin(rt.Farm), now)
-	d := s.choose(rt, snap, now, sc, func(c *candidacy.Chain, r *candidacy.Request, list, tried []*node.Member) []*node.Member {
-		return e.takeNotes(c, r, list, tried, ts)
-	})
-	e.Traces = ts.ended(d)
+	d := e.decide(s, rt, h.cfg.Snapshot(), now, sc, q.Node)
 	return e.decided(d, raw, query)
+}
+
+// stages are what a chain has made of one farm.
+type stages struct {
+	candidates []Mark
+	steps      []Stage
+}
+
+// decide decides, and notes how. Who is called as named is followed.
+func (e *Explanation) decide(s *site, rt *route, snap *node.Snapshot, now time.Time, sc *scratch, named string) decision {
+	var all traces
+	runs := map[*node.Farm]stages{}
+	d := s.choose(rt, snap, now, sc, func(c *candidacy.Chain, r *candidacy.Request, list, tried []*node.Member) []*node.Member {
+		ts := follow(named, r, s.origin(r.Farm.Name))
+		all = append(all, ts...)
+		e.Candidates, e.Steps = nil, nil
+		left := e.takeNotes(c, r, list, tried, ts)
+		runs[r.Farm] = stages{e.Candidates, e.Steps}
+		return left
+	})
+	run, is := runs[d.farm]
+	e.Candidates, e.Steps = run.candidates, run.steps
+	sc.req.Farm = d.farm
+	if !is { // a farm that is off or down
+		all = append(all, follow(named, &sc.req, s.origin(d.farm.Name))...)
+	}
+	e.describe(&sc.req, s.origin(d.farm.Name))
+	for i := range d.way {
+		l := &d.way[i]
+		e.Forwards = append(e.Forwards, Forward{Farm: l.from.Name, Why: printable(l.why), To: printable(l.String())})
+	}
+	e.Traces = all.ended(d)
+	return d
 }
 
 // fields returns what chains may read of the request. What no request may have is left away, and what frames its body.
@@ -130,15 +174,13 @@ func (q *Question) fields(query string) requestFields {
 	return requestFields{section: &req.Section, query: query}
 }
 
-// describe notes who is no candidate, and who stands last.
-func (e *Explanation) describe(farm *node.Farm, own *Origin, now time.Time) {
-	if farm == nil {
-		return
-	}
-	for _, m := range farm.Members {
-		if why := unfit(m, own); why != "" {
-			e.Unfit = append(e.Unfit, mark(m, why))
-		} else if m.Live.Unreachable(now) {
+// describe notes who of the request's farm is no candidate, and who stands last.
+func (e *Explanation) describe(req *candidacy.Request, own *Origin) {
+	why := unfit(req, own)
+	for _, m := range req.Farm.Members {
+		if note, is := why[m]; is {
+			e.Unfit = append(e.Unfit, mark(m, note))
+		} else if m.Live.Unreachable(req.Now) {
 			e.PutLast = append(e.PutLast, mark(m, noConnection))
 		}
 	}
@@ -146,15 +188,21 @@ func (e *Explanation) describe(farm *node.Farm, own *Origin, now time.Time) {
 
 const noConnection = "no connection a moment ago"
 
-// unfit returns why a member is no candidate of any chain here, or "". own is this host's origin of the farm, or nil.
-func unfit(m *node.Member, own *Origin) string {
-	switch why := m.Unfit(); {
-	case why != "" || !m.Self:
-		return why
-	case own == nil:
-		return "no origin of that farm here"
+// unfit returns which members of the request's farm are no candidates of any chain here, and why. own is this host's origin of
+// that farm, or nil.
+func unfit(req *candidacy.Request, own *Origin) map[*node.Member]string {
+	why := map[*node.Member]string{}
+	if self := req.Farm.Self; self != nil {
+		if own == nil {
+			why[self] = "no origin of that farm here"
+		} else if down := own.ready(); down != "" {
+			why[self] = down
+		}
 	}
-	return own.ready()
+	for _, k := range candidacy.Unfit(req) {
+		why[k.Member] = k.Note
+	}
+	return why
 }
 
 // takeNotes runs a chain, all of it: what was found out ahead of requests is found out once more.
@@ -182,7 +230,7 @@ func (e *Explanation) decided(d decision, raw, query string) Explanation {
 	e.Action, e.Cookie = string(d.action), printable(d.cookie)
 	switch {
 	case d.nobody():
-		return e.answered(nobodyLeft)
+		return e.answeredOf(nobodyLeft, d.farm.Name)
 	case d.member == nil:
 		e.Chosen = &Mark{Name: "own origin", Address: node.HostPort(d.origin.URL), Self: true}
 	default:
@@ -190,6 +238,9 @@ func (e *Explanation) decided(d decision, raw, query string) Explanation {
 		e.Chosen = &m
 	}
 	if d.redirect != "" {
+		if e.To != "" && d.member.Node == nil {
+			raw = e.To
+		}
 		e.Status, e.Redirect = http.StatusFound, "http://"+d.redirect+raw
 		if query != "" {
 			e.Redirect += "?" + query
@@ -198,9 +249,11 @@ func (e *Explanation) decided(d decision, raw, query string) Explanation {
 	return *e
 }
 
-func (e *Explanation) answered(r reason) Explanation {
+func (e *Explanation) answered(r reason) Explanation { return e.answeredOf(r, e.Farm) }
+
+func (e *Explanation) answeredOf(r reason, farm string) Explanation {
 	a := answers[r]
-	e.Status, e.Answer = a.status, strings.ReplaceAll(a.text, "{farm}", strconv.Quote(e.Farm))
+	e.Status, e.Answer = a.status, strings.ReplaceAll(a.text, "{farm}", strconv.Quote(farm))
 	if r == statusPage {
 		e.Status, e.Answer = http.StatusOK, "The status page answers this."
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"backhand/gossip/node"
@@ -23,6 +24,7 @@ type attempt struct {
 	live    *node.Live   // to be charged; nil: nobody
 	origin  *Origin      // our own; nil: another member
 	toAgent bool         // which understands a hop
+	instead *url.URL     // that takes the place of the request's; nil: none does
 	dest    destination
 	reach   *Reach
 	start   time.Time
@@ -61,6 +63,11 @@ func (x *exchange) newHandover(d *decision) *handover {
 		ho.reach = &x.site.Agents
 		ho.toAgent = !d.member.Node.Direct
 		ho.giveLimit(d)
+	case d.complete != nil:
+		ho.instead = d.complete
+		ho.dest = destination{kind: toPhysical, addr: d.member.HostPort()}
+		ho.dest.speaks(d.complete.Scheme)
+		ho.reach = &x.site.other
 	default:
 		ho.dest = destination{kind: toPhysical, addr: d.member.HostPort(), farm: d.member.Farm}
 		ho.dest.speaks(d.member.URL.Scheme)

@@ -9,12 +9,7 @@ import (
 // appendHead appends the head of the request as a member gets it.
 func (x *exchange) appendHead(b []byte, ho *handover) []byte {
 	req := &x.req
-	b = h1.AppendRequestLine(b, req.Method, req.Path, req.Query)
-	if len(req.Host) > 0 {
-		b = h1.AppendField(b, "Host", req.Host)
-	} else {
-		b = h1.AppendField(b, "Host", ho.dest.addr) // of HTTP/1.0
-	}
+	b = x.appendTarget(b, ho)
 	keep := x.hop != nil
 	trusted := !keep && x.client.trusted
 	for i := range req.Fields {
@@ -22,13 +17,16 @@ func (x *exchange) appendHead(b []byte, ho *handover) []byte {
 		if f.Named || !passesOn(f) || f.ID == h1.MaxForwards && req.MaxForwards >= 0 {
 			continue
 		}
-		if !keep && (f.ID.Forwarder() || f.ID == h1.Unknown && saysClient(f.Name)) && !(trusted && x.client.keeps(f)) {
+		if !keep && (f.ID.Forwarder() || f.ID == h1.Unknown && saysClient(f.Name)) && !(trusted && x.keeps(f)) {
 			continue
 		}
 		b = f.Append(b)
 	}
 	if !keep {
 		b = x.client.append(b)
+		if x.site.ClientIP {
+			b = append(x.client.Client.AppendTo(append(b, "Client-IP: "...)), "\r\n"...)
+		}
 	}
 	b = append(b, "Via: 1."...)
 	if x.a.proto == "HTTP/2.0" {
@@ -43,6 +41,29 @@ func (x *exchange) appendHead(b []byte, ho *handover) []byte {
 		b = x.appendHop(b, ho)
 	}
 	return x.appendConnection(b, ho)
+}
+
+// appendTarget appends the request line, and Host. That is as the client sent it, so that the member knows for which of its
+// sites the request is; but a complete URL brings its own.
+func (x *exchange) appendTarget(b []byte, ho *handover) []byte {
+	req := &x.req
+	switch {
+	case ho.instead != nil:
+		return appendComplete(b, req.Method, ho.instead)
+	case x.to != nil:
+		b = h1.AppendRequestLine(b, req.Method, x.to, req.Query)
+	default:
+		b = h1.AppendRequestLine(b, req.Method, req.Path, req.Query)
+	}
+	if len(req.Host) > 0 {
+		return h1.AppendField(b, "Host", req.Host)
+	}
+	return h1.AppendField(b, "Host", ho.dest.addr) // of HTTP/1.0
+}
+
+// keeps reports whether a field passes in which a trusted proxy says who the client is.
+func (x *exchange) keeps(f *h1.Field) bool {
+	return x.client.keeps(f) && !(x.site.ClientIP && sameField(f.Name, "client-ip"))
 }
 
 // appendHop tells the agent that the request was balanced already.

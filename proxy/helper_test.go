@@ -114,6 +114,7 @@ type lab struct {
 	live    *node.LiveSet
 	nodes   []*node.Node
 	phys    []node.Physical
+	farms   []node.FarmInfo
 	mu      sync.Mutex
 	done    []*Outcome          // of the front
 	last    map[string]*Outcome // the last one of each agent, by name
@@ -259,6 +260,34 @@ func (l *lab) addPhysical(farm, name, rawURL string) {
 	l.phys = append(l.phys, node.Physical{Farm: farm, Name: name, URL: mustURL(rawURL)})
 }
 
+// farm is what is said of a farm: where its requests go while it is off, and while it is down, each "" for nowhere, a farm's
+// name or a URL.
+func farm(name string, is node.Standing, off, down string) node.FarmInfo {
+	return node.FarmInfo{Name: name, Standing: is, Forwards: forwards(off, down)}
+}
+
+func forwards(off, down string) node.Forwards {
+	to := func(s string) node.Forward {
+		if strings.Contains(s, "://") {
+			return node.Forward{URL: mustURL(s)}
+		}
+		return node.Forward{Farm: s}
+	}
+	return node.Forwards{Off: to(off), Down: to(down)}
+}
+
+// see has the agent of that name see these farms, and its physicals standing so, by name; the others are well.
+func (l *lab) see(name string, farms []node.FarmInfo, standing map[string]node.Standing) {
+	l.farms = farms
+	l.phys = slices.Clone(l.phys)
+	for i := range l.phys {
+		l.phys[i].Standing = standing[l.phys[i].Name]
+	}
+	snap := l.snapshot(name)
+	synctest.Wait()
+	l.handler[name].cfg.Snapshot = func() *node.Snapshot { return snap }
+}
+
 func mustURL(s string) *url.URL {
 	u, err := url.Parse(s)
 	if err != nil {
@@ -276,7 +305,7 @@ func (l *lab) snapshot(self string) *node.Snapshot {
 		live = node.NewLiveSet()
 	}
 	return node.NewSnapshot(node.Parts{
-		Taken: time.Now(), Self: idOf(self), Nodes: slices.Clone(l.nodes), Physicals: l.phys, Live: live,
+		Taken: time.Now(), Self: idOf(self), Nodes: slices.Clone(l.nodes), Physicals: l.phys, Farms: l.farms, Live: live,
 	})
 }
 

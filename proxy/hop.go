@@ -108,7 +108,7 @@ func (h *Handler) believe(hp hop, from netip.Addr, now time.Time) error {
 		return fmt.Errorf("hop from %v in the name of %s, for whom nobody vouches", from, hp.Sender.Short())
 	case from != plainAddr(n.Addr.Addr()) && from != plainAddr(n.From):
 		return fmt.Errorf("hop from %v in the name of %s, which has another address", from, hp.Sender.Short())
-	case n.Age(now) > max(believedFor, 6*n.Interval):
+	case n.Age(now) > max(believedFor, n.Beats(node.SilentBeats)):
 		return fmt.Errorf("hop from %v in the name of %s, which is silent", from, hp.Sender.Short())
 	}
 	return nil

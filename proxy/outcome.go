@@ -23,14 +23,17 @@ type Outcome struct {
 	UserAgent string
 
 	Route string // its label; "" if no route applied
-	Farm  string
+	Farm  string // that of the route or, if forwards led to another one, the one at which they ended
+	// Forward is where the last of the forwards led that were followed (see node.Forwards): the name of a farm, or a complete
+	// URL. "" if none was.
+	Forward string
 	// Member is to whom the request was handed last; nil if it was answered here, or by our own origin while we are no
-	// member.
+	// member. Behind a complete URL it is one of that name.
 	Member *node.Member
 	Self   bool // it was handed to our own origin
 	Hop    bool // it came from another agent, over a hop that was believed
-	// Empty is what was done since the chain left nobody: "self", "any", "503", or "none" if it was to be any and there was
-	// none. "" if the chain left somebody.
+	// Empty is what was done since the chain left nobody: "forward" if another farm's member was chosen, or a complete URL;
+	// "self", "any", "503", or "none" if it was to be any and there was none. "" if the chain left somebody.
 	Empty string
 
 	// Status as the client saw it. It is StatusClientGone if the client went away before it saw any.

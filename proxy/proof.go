@@ -47,10 +47,14 @@ func (x *exchange) claim(response bool, sender node.ID) *Claim {
 // targetBetween returns the target as agents have it between them: as it came from one, or as it goes to one.
 func (x *exchange) targetBetween() []byte {
 	req := &x.req
-	if req.Form == h1.OriginForm || req.Has(h1.BackhandHop) {
+	path := req.Path
+	switch {
+	case x.to != nil:
+		path = x.to
+	case req.Form == h1.OriginForm || req.Has(h1.BackhandHop):
 		return req.Target
 	}
-	x.target = append(append(x.target[:0], req.Path...), req.Query...)
+	x.target = append(append(x.target[:0], path...), req.Query...)
 	return x.target
 }
 

@@ -54,6 +54,9 @@ type Site struct {
 	Status     http.Handler
 
 	Trusted []netip.Prefix // proxies that are believed about their clients
+	// ClientIP has members told in the field Client-IP, too, who the client is: the address that is the client's in chains and
+	// logs. What came in that field is replaced, also of a trusted proxy; over a hop it passes.
+	ClientIP bool
 
 	Agents    Reach            // of other agents
 	Physicals map[string]Reach // of a farm's physicals, by farm

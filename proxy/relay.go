@@ -33,6 +33,7 @@ func (x *exchange) relay() {
 	if x.res.Reason == nil {
 		x.res.Reason = noReason
 	}
+	x.mapBack()
 	x.tellAgent("")
 	x.addCookie()
 	err := x.f.respond(&x.res, x.via())

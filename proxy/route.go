@@ -19,6 +19,10 @@ type Route struct {
 	Path  string   // prefix, in whole segments: "/app" is not "/apple"; "" is "/"
 	Files []string // patterns, as path.Match reads them, of a segment of the path: "*.php"; none: all
 	Farm  string
+	// To is what members get in place of Path, in whole segments, and with what comes behind it as it came: of Path "/reports"
+	// and To "/app", "/reports/a%2Fb?c" is "/app/a%2Fb?c". A slash at the end of either does not count. What members say of
+	// their URLs is mapped back (see mapback.go). "": the path stays as it is.
+	To    string
 	Chain *candidacy.Chain
 	// WhenEmpty is what happens if the chain leaves nobody: "self", "any" or "503". "" is self if this host serves the
 	// farm and its origin is up, else 503.
@@ -52,6 +56,7 @@ type route struct {
 	Route
 	label  string // what metrics and logs call it; unique
 	prefix string // as normalReading has it, without slash at the end
+	to     string // To, without slash at the end
 }
 
 // NewRoutes makes the routes ready, or returns all that is wrong with them. A route with a host goes before those
@@ -106,6 +111,10 @@ func (r *route) check() (errs []error) {
 			bad("the file pattern is %q, want one such as *.php, without slash", f)
 		}
 	}
+	if r.To != "" && !validTo(r.To) {
+		bad("its path at the members is %q, want one that begins with a slash, encoded, and without dot segments", r.To)
+	}
+	r.to = strings.TrimRight(r.To, "/")
 	if !validFarm(r.Farm) {
 		bad("the farm is %q, want a name of 1 to %d visible ASCII characters", r.Farm, node.MaxFarm)
 	}

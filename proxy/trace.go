@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"slices"
-	"time"
 
 	"backhand/candidacy"
 	"backhand/gossip/node"
@@ -35,17 +34,18 @@ type trace struct {
 	there  bool // among those whom the last step left
 }
 
-// follow begins a trace for each member of the farm that is called so.
-func follow(name string, farm *node.Farm, own *Origin, now time.Time) (ts traces) {
-	if farm == nil || name == "" {
+// follow begins a trace for each member of the request's farm that is called so. own is this host's origin of that farm, or nil.
+func follow(name string, req *candidacy.Request, own *Origin) (ts traces) {
+	if name == "" {
 		return nil
 	}
-	for _, m := range farm.Members {
+	why := unfit(req, own)
+	for _, m := range req.Farm.Members {
 		if !isCalled(m, name) {
 			continue
 		}
-		note := unfit(m, own)
-		if note == "" && m.Live.Unreachable(now) {
+		note := why[m]
+		if note == "" && m.Live.Unreachable(req.Now) {
 			note = noConnection
 		}
 		ts = append(ts, &trace{member: m, Trace: Trace{Member: mark(m, note)}})

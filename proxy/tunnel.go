@@ -28,6 +28,7 @@ func (x *exchange) switchProtocols() {
 	x.status = 101
 	f.c.last = true
 	f.c.t.upgraded.Store(true)
+	x.mapBack()
 	x.tellAgent("")
 	err := f.respond(&x.res, x.via())
 	if err == nil {

@@ -47,7 +47,14 @@ func (p *explainPrinter) explanation(e agent.Explanation) {
 
 func (p *explainPrinter) begin(e agent.Explanation, of string) {
 	if e.Route != "" {
-		fmt.Fprintf(p.w, "route %s, farm %s%s\n\n", printable(e.Route), printable(e.Farm), of)
+		fmt.Fprintf(p.w, "route %s, farm %s%s\n", printable(e.Route), printable(e.Farm), of)
+		if e.To != "" {
+			fmt.Fprintf(p.w, "the path becomes %s\n", printable(e.To))
+		}
+		for _, f := range e.Forwards {
+			fmt.Fprintf(p.w, "farm %s takes nothing (%s): goes on to %s\n", printable(f.Farm), printable(f.Why), printable(f.To))
+		}
+		fmt.Fprintln(p.w)
 	}
 	p.width = len("candidates")
 	for _, s := range e.Steps {
@@ -164,7 +171,7 @@ func (p *explainPrinter) verdict(e agent.Explanation) {
 	if e.Cookie != "" {
 		fmt.Fprintf(p.w, "the client is given the cookie %s\n", printable(e.Cookie))
 	}
-	if e.Action != "" {
+	if e.Action != "" && e.Action != "forward" {
 		fmt.Fprintf(p.w, "(the chain left nobody; when_empty decided: %s)\n", e.Action)
 	}
 }
