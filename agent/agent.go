@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"backhand/agent/config"
+	"backhand/agent/farm"
 	"backhand/candidacy"
 	"backhand/gossip"
 	"backhand/gossip/heartbeat"
@@ -56,6 +57,7 @@ type Agent struct {
 	speed   float64
 
 	gossip    *gossip.Gossiper
+	store     *farm.Store
 	heartbeat *heartbeat.Monitor
 	check     *agentCheck
 	handler   *proxy.Handler
@@ -75,6 +77,10 @@ type Agent struct {
 	live *node.LiveSet // only merge uses it, and mark
 	mark node.HighWater
 
+	athena interfaces
+	pushed ownStats
+	layout sync.Mutex // held while config and what store has of it are read, or replaced, together
+
 	describing sync.Mutex
 	stale      atomic.Bool // self is not as we are any more
 	dispatch   dispatchRate
@@ -85,6 +91,7 @@ type Agent struct {
 	shown     atomic.Pointer[[]shownServer]
 	carriers  []carrier     // what beats go over
 	clients   []*tls.Config // by which members are dialled, see clientTLS
+	checks    []*farmCheck  // of members without an agent
 	running   *group        // what Run has started; nil before
 }
 
@@ -96,6 +103,7 @@ func New(cfg *config.Config, opt Options) (_ *Agent, err error) {
 		live: node.NewLiveSet(), started: time.Now(), keeper: newKeeper(),
 	}
 	a.defaults()
+	a.athena.engine = newEngine(a)
 	a.member.Store(uint32(node.Up))
 	a.config.Store(cfg)
 
@@ -110,6 +118,9 @@ func New(cfg *config.Config, opt Options) (_ *Agent, err error) {
 		return nil, err
 	}
 	undo.add(a.state.close)
+	if err := a.openStore(cfg); err != nil {
+		return nil, err
+	}
 	if err := a.measureSpeed(); err != nil {
 		return nil, err
 	}
@@ -118,6 +129,9 @@ func New(cfg *config.Config, opt Options) (_ *Agent, err error) {
 		return nil, err
 	}
 	a.serves.Store(&serves)
+	if a.checks, err = newFarmChecks(cfg, nil); err != nil {
+		return nil, err
+	}
 	access, err := openAccessLog(cfg.Log, a.log)
 	if err != nil {
 		return nil, err
@@ -134,6 +148,9 @@ func New(cfg *config.Config, opt Options) (_ *Agent, err error) {
 		return nil, err
 	}
 	if err := a.addNeighbours(cfg, &undo); err != nil {
+		return nil, err
+	}
+	if err := a.addAthena(cfg, &undo); err != nil {
 		return nil, err
 	}
 	if err := a.wire(cfg, transports); err != nil {
@@ -166,7 +183,8 @@ func (a *Agent) wire(cfg *config.Config, transports []gossip.Transport) (err err
 	a.keys.ring.Store(ring)
 	a.gossip, err = gossip.New(gossip.Config{
 		Cluster: cfg.Cluster, ID: a.state.id, Boot: a.state.bootNumber(), Raise: a.raise, Interval: cfg.Gossip.Interval,
-		Accept: cfg.Gossip.Accept, Keys: ring, Transports: transports, Describe: a.describe, Log: a.log,
+		Accept: cfg.Gossip.Accept, Keys: ring, Transports: transports, Describe: a.describe,
+		Told: a.store.Hear, Log: a.log,
 	})
 	if err != nil {
 		return fmt.Errorf("gossip: %w", err)
@@ -205,12 +223,15 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.running = g
 	g.run("gossip", a.gossip.Run)
 	a.runNeighbours(g)
+	g.start(a.store.Run)
+	g.start(a.tellLoop)
 	g.start(a.mergeLoop)
 	g.start(a.keepLoop)
 	g.start(a.followAddress)
 	g.start(a.watchKeys)
 	g.start(a.access.Load().run)
 	a.startProbes(*a.serves.Load())
+	a.swapChecks(a.checks)
 	control, err := a.listenControl()
 	if err != nil {
 		g.fail(err)
@@ -222,6 +243,9 @@ func (a *Agent) Run(ctx context.Context) error {
 		a.serve(s)
 	}
 	a.answerNeighbours(g)
+	for _, s := range a.athena.servers {
+		a.serveAthena(s)
+	}
 	a.announceStart()
 	a.reloading.Unlock()
 	a.notify(nowReady)
@@ -259,6 +283,9 @@ func (a *Agent) leave(g *group) {
 	var wg sync.WaitGroup
 	for _, s := range a.servers {
 		wg.Go(func() { _ = s.proxy.Shutdown(drain) }) // what is left then is counted below
+	}
+	for _, s := range a.athena.servers {
+		wg.Go(func() { s.shutdown(drain) })
 	}
 	wg.Wait()
 	if err := a.handler.Drain(drain); err != nil {

@@ -27,8 +27,11 @@ func (a *Agent) describe(now time.Time) node.Node {
 		ConfigHash: cfg.Hash, Interval: cfg.Gossip.Interval, Stats: stats, Heard: now,
 		Key: ring.Sealing(), Keys: ring.Held(),
 	}
+	pushed := a.pushed.list(now)
 	for _, s := range *a.serves.Load() {
-		n.Services = append(n.Services, s.service(now, a.muOf(s.cfg.Farm), a.log))
+		svc := s.service(now, a.muOf(s.cfg.Farm), a.log)
+		svc.Pushed = pushed
+		n.Services = append(n.Services, svc)
 	}
 	a.check.note(&n, now)
 	a.self.Store(&n)

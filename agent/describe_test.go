@@ -71,8 +71,8 @@ func TestFileReachesTheSnapshot(t *testing.T) {
 	}
 	f.run()
 	farm := f.Snapshot().Farm("reports")
-	if a, b := farm.Members[0], farm.Members[1]; a.Capacity != 2.5 || b.Capacity != 0 {
-		t.Errorf("capacities are %v and %v, want 2.5 and none", a.Capacity, b.Capacity)
+	if a, b := farm.Members[0], farm.Members[1]; a.Physical.Capacity != 2.5 || b.Physical.Capacity != 0 {
+		t.Errorf("capacities are %v and %v, want 2.5 and none", a.Physical.Capacity, b.Physical.Capacity)
 	}
 	route := f.config.Load().Route
 	if len(farm.Prepared) != 1 || farm.Prepared[route[0].Chain] == nil {

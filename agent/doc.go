@@ -10,6 +10,20 @@
 // One goroutine merges what gossip heard, what we are ourselves and the physicals of the file into one immutable
 // [node.Snapshot]; everything that decides or shows reads that, and [node.Live], which the proxy writes.
 //
+// # Farms that are told of
+//
+// Of the farms of the file and their physicals, people and programs tell over HTTP what they know ([athena] in the file, package
+// status/athena); package agent/farm keeps it, the snapshot has it, and notes carry it to the agents whose file lists the same,
+// over the transports that beats go by. So may this agent itself, of members that it checks (check in [[farm]]); what it finds
+// stays here. Statistics that programs of this host push about this very node travel in its beats, for five minutes after each
+// push.
+//
+// Programs that ask which members to use are answered from the same snapshot, by the farm's own chain. What they are given
+// counts among our requests under way there: until they say that they are done or, as most do not, for as long as a request
+// takes there, a second if that is not known; and to the steps that sort by beats, until the next beat. Where members are
+// equal to a chain, the one goes first that has the fewest requests under way for each slot. So a thousand queries in a second
+// are spread, be what is known of the members a second old.
+//
 // # Coming and going
 //
 // [New] opens all that can fail to open and starts nothing. [Agent.Run] starts everything and returns when all of it

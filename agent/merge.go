@@ -14,9 +14,9 @@ const (
 	mergeLeast = 100 * time.Millisecond
 	// sweepEvery is how often what we know of members that are gone is forgotten.
 	sweepEvery = time.Minute
-	// mergeRest is how many times as long as a merge takes none is made: thousands of nodes cost a twentieth of a core at
-	// most.
-	mergeRest = 20
+	// mergeRest is how many times as long as a merge takes none is made: thousands of nodes, which beat every few seconds, cost
+	// a fiftieth of a core at most.
+	mergeRest = 50
 )
 
 // mergeLoop publishes snapshots until the context ends.
@@ -24,13 +24,21 @@ func (a *Agent) mergeLoop(ctx context.Context) {
 	least := time.NewTicker(mergeLeast)
 	defer least.Stop()
 	swept := time.Now()
-	var waiting chan struct{} // of whom wants to know that it was done
+	var waiting []chan struct{} // of those who want to know that it was done
 	for {
-		now := a.merge()
-		if waiting != nil {
-			close(waiting)
-			waiting = nil
+		for more := true; more; {
+			select {
+			case w := <-a.mergeNow:
+				waiting = append(waiting, w)
+			default:
+				more = false
+			}
 		}
+		now := a.merge()
+		for _, w := range waiting {
+			close(w)
+		}
+		waiting = nil
 		if now.Sub(swept) > sweepEvery {
 			a.live.Sweep()
 			swept = now
@@ -41,18 +49,20 @@ func (a *Agent) mergeLoop(ctx context.Context) {
 			return
 		case <-a.gossip.Changed():
 		case <-a.kick:
-		case waiting = <-a.mergeNow:
+		case w := <-a.mergeNow:
+			waiting = append(waiting, w)
 		case <-least.C:
 		}
 	}
 }
 
-// merge makes one snapshot of what gossip heard, of ourselves, and of the physicals in the file. Only
-// New and then mergeLoop call it.
+// merge makes one snapshot of what gossip heard, of ourselves, and of the farms and physicals in the file with what is said of
+// them. Only New and then mergeLoop call it.
 func (a *Agent) merge() time.Time {
 	now := time.Now()
 	a.describeAlone(now)
-	cfg := a.config.Load()
+	a.athena.engine.assigned.expire(now)
+	cfg, listed, farms := a.farmsNow(now)
 	nodes, others := a.gossip.Survey(now, a.withAddrs(focus(cfg, a.snapshot.Load(), a.state.id)))
 	nodes = a.keep(nodes, now)
 	if self := a.self.Load(); self != nil {
@@ -60,12 +70,17 @@ func (a *Agent) merge() time.Time {
 	}
 	nodes = a.withHeard(nodes, cfg, now)
 	s := node.NewSnapshot(node.Parts{
-		Taken: now, Self: a.state.id, Nodes: nodes, Others: others, Physicals: physicals(cfg),
+		Taken: now, Self: a.state.id, Nodes: nodes, Others: others, Physicals: listed, Farms: farms,
 		HighWater: a.mark.Update(nodes, others, now), Live: a.live,
 	})
 	// A site of the configuration before has other chains; until it goes, they begin with all candidates.
 	for _, r := range cfg.Route {
 		r.Chain.Prepare(s.Farm(r.Farm), now)
+	}
+	if cfg.Athena.On() {
+		for _, f := range s.Farms {
+			chainFor(cfg, f.Name).Prepare(f, now)
+		}
 	}
 	a.snapshot.Store(s)
 	return now

@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"backhand/agent/config"
+	"backhand/gossip"
 	"backhand/gossip/node"
+	"backhand/gossip/wire"
+	"backhand/proxy"
 )
 
 // Reload reads the file again and takes it over: all of it, or on an error nothing. Requests under way keep the routes
@@ -39,75 +42,104 @@ func (a *Agent) Reload() error {
 }
 
 // replace opens what is new, and once nothing can fail any more, swaps.
-func (a *Agent) replace(cfg *config.Config) (err error) {
+func (a *Agent) replace(cfg *config.Config) error {
 	old := a.config.Load()
 	if err := needsRestart(old, cfg); err != nil {
 		return err
 	}
 	var undo undoer
-	defer func() {
-		if err != nil {
-			undo.all()
-		}
-	}()
-	oldServes := *a.serves.Load()
-	serves, err := newServes(cfg.Serve, oldServes)
+	p, err := a.openParts(old, cfg, &undo)
 	if err != nil {
+		undo.all()
 		return err
 	}
-	ring, err := cfg.Keyring()
-	if err != nil {
-		return err
+	probe(a.running.ctx, p.serves)
+	a.takeOver(old, cfg, p)
+	return nil
+}
+
+// parts are what a reload has made and opened.
+type parts struct {
+	serves     []*serve
+	ring       *wire.Keyring
+	site       *proxy.Site
+	listeners  *opened
+	carriers   []carrier
+	neighbours *neighbours
+	athena     *openedAthena
+	checks     []*farmCheck
+	access     *accessLog
+}
+
+// openParts makes and opens all that can fail. What it has opened before an error, undo closes.
+func (a *Agent) openParts(old, cfg *config.Config, undo *undoer) (_ *parts, err error) {
+	p := &parts{access: a.access.Load()}
+	if p.serves, err = newServes(cfg.Serve, *a.serves.Load()); err != nil {
+		return nil, err
 	}
-	site, err := a.site(cfg, serves)
-	if err != nil {
-		return err
+	if p.ring, err = cfg.Keyring(); err != nil {
+		return nil, err
 	}
-	listeners, err := a.openServers(cfg, nil)
-	if err != nil {
-		return err
+	if p.checks, err = newFarmChecks(cfg, a.checks); err != nil {
+		return nil, err
 	}
-	undo.add(func() { a.takeBack(listeners) })
-	carriers, transports, err := a.openTransports(cfg)
-	if err != nil {
-		return err
+	if p.site, err = a.site(cfg, p.serves); err != nil {
+		return nil, err
+	}
+	if p.listeners, err = a.openServers(cfg, nil); err != nil {
+		return nil, err
+	}
+	undo.add(func() { a.takeBack(p.listeners) })
+	var transports []gossip.Transport
+	if p.carriers, transports, err = a.openTransports(cfg); err != nil {
+		return nil, err
 	}
 	undo.add(func() { closeAll(transports) })
-	neighbours, err := a.openNeighbours(old, cfg)
-	if err != nil {
-		return err
+	if p.neighbours, err = a.openNeighbours(old, cfg); err != nil {
+		return nil, err
 	}
-	undo.add(func() { a.takeBackNeighbours(neighbours) })
-	access := a.access.Load()
+	undo.add(func() { a.takeBackNeighbours(p.neighbours) })
+	if p.athena, err = a.openAthena(cfg); err != nil {
+		return nil, err
+	}
+	undo.add(func() { a.takeBackAthena(p.athena) })
 	if cfg.Log != old.Log {
-		if access, err = openAccessLog(cfg.Log, a.log); err != nil {
-			return err
+		if p.access, err = openAccessLog(cfg.Log, a.log); err != nil {
+			return nil, err
 		}
 	}
-	probe(a.running.ctx, serves)
+	return p, nil
+}
 
-	a.config.Store(cfg)
-	a.serves.Store(&serves)
-	for _, s := range serves {
+// takeOver goes on with the new parts, and ends those that they replace.
+func (a *Agent) takeOver(old, cfg *config.Config, p *parts) {
+	oldServes := *a.serves.Load()
+	a.setConfig(cfg)
+	a.serves.Store(&p.serves)
+	for _, s := range p.serves {
 		s.meter.SetSlots(s.cfg.Capacity, time.Now())
 	}
-	a.handler.SetSite(site)
+	a.handler.SetSite(p.site)
 	a.gossip.SetAccept(cfg.Gossip.Accept)
-	a.gossip.SetInterval(cfg.Gossip.Interval)
-	a.setKeys(ring)
-	a.swapTransports(cfg, carriers)
-	kept := serves
+	_ = a.gossip.SetInterval(cfg.Gossip.Interval) // which was checked
+	a.setKeys(p.ring)
+	a.swapTransports(cfg, p.carriers)
+	kept := p.serves
 	if old.Gossip.Interval != cfg.Gossip.Interval {
 		kept = nil // their checks keep step with the beats
 	}
 	stopProbes(oldServes, kept)
-	a.startProbes(serves)
-	a.swapServers(cfg, listeners)
-	a.swapNeighbours(old, cfg, neighbours)
-	a.swapAccess(access)
+	a.startProbes(p.serves)
+	a.swapServers(cfg, p.listeners)
+	a.swapNeighbours(old, cfg, p.neighbours)
+	a.swapChecks(p.checks)
+	a.swapAthena(cfg, p.athena)
+	if cfg.Athena.Path != old.Athena.Path {
+		a.setAthena(cfg)
+	}
+	a.swapAccess(p.access)
 	a.changed()
 	a.waitForMerge(a.running.ctx) // who reloaded may rely on the farms that the file lists
-	return nil
 }
 
 // needsRestart names what a reload cannot change.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"reflect"
 	"sync"
 	"time"
@@ -40,7 +41,7 @@ func newServes(cfgs []config.Serve, old []*serve) ([]*serve, error) {
 		}
 		origin, err := sampler.NewOrigin(sampler.OriginConfig{
 			Farm: c.Farm, URL: c.Origin, Check: c.Check, StatusURL: c.StatusURL,
-			TLS: newClientTLS(c.Reach.Identity), Dial: dialCheck(c),
+			TLS: newClientTLS(c.Reach.Identity), Dial: dialCheck(c.Reach, c.Origin),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("origin of farm %q: %w", c.Farm, err)
@@ -63,18 +64,18 @@ func sameServe(a, b config.Serve) bool {
 	return sameRoots && reflect.DeepEqual(a, b)
 }
 
-// dialCheck returns how the origin's health is asked for: of one that expects the PROXY protocol with a header that
+// dialCheck returns how the health of a web server is asked for: of one that expects the PROXY protocol with a header that
 // says that nobody is proxied. nil is the default.
-func dialCheck(c config.Serve) func(ctx context.Context, network, addr string) (net.Conn, error) {
-	if c.Reach.SendProxy == 0 {
+func dialCheck(r config.Reach, server *url.URL) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	if r.SendProxy == 0 {
 		return nil
 	}
 	header := proxyproto.Header{
-		Version: byte(c.Reach.SendProxy), Command: proxyproto.LOCAL, TransportProtocol: proxyproto.UNSPEC,
+		Version: byte(r.SendProxy), Command: proxyproto.LOCAL, TransportProtocol: proxyproto.UNSPEC,
 	}
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
-		if err != nil || addr != node.HostPort(c.Origin) { // the status page may be elsewhere
+		if err != nil || addr != node.HostPort(server) { // the status page may be elsewhere
 			return conn, err
 		}
 		if _, err := header.WriteTo(conn); err != nil {

@@ -16,7 +16,7 @@ import (
 func TestCheckOfAnOriginBehindTheProxyProtocol(t *testing.T) {
 	origin, other := listenOn(t, "tcp", "127.0.0.1:0"), listenOn(t, "tcp", "127.0.0.1:0")
 	serve := config.Serve{Origin: &url.URL{Scheme: "http", Host: origin.Addr().String()}}
-	if dialCheck(serve) != nil {
+	if dialCheck(serve.Reach, serve.Origin) != nil {
 		t.Error("without send_proxy there is a header")
 	}
 	const v2 = "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"
@@ -34,7 +34,7 @@ func TestCheckOfAnOriginBehindTheProxyProtocol(t *testing.T) {
 		if row.atOrigin {
 			ln = origin
 		}
-		conn, err := dialCheck(serve)(t.Context(), "tcp", ln.Addr().String())
+		conn, err := dialCheck(serve.Reach, serve.Origin)(t.Context(), "tcp", ln.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"backhand/agent/config"
-	"backhand/gossip/node"
 	"backhand/proxy"
 	"backhand/proxy/h1"
 	"backhand/status"
@@ -96,8 +95,8 @@ func (a *Agent) forgetClients(site *proxy.Site) {
 
 func proxyRoute(r config.Route) proxy.Route {
 	return proxy.Route{
-		Host: r.Host, Path: r.Path, Files: r.Files, Farm: r.Farm, Chain: r.Chain, WhenEmpty: r.WhenEmpty, RetryOn: r.RetryOn,
-		ErrorOn: r.ErrorOn,
+		Host: r.Host, Path: r.Path, Files: r.Files, Farm: r.Farm, To: r.To, Chain: r.Chain, WhenEmpty: r.WhenEmpty,
+		RetryOn: r.RetryOn, ErrorOn: r.ErrorOn,
 	}
 }
 
@@ -108,17 +107,6 @@ func contains(prefixes []netip.Prefix, addr netip.Addr) bool {
 		}
 	}
 	return false
-}
-
-// physicals returns the servers without an agent that the file lists.
-func physicals(cfg *config.Config) []node.Physical {
-	var out []node.Physical
-	for _, f := range cfg.Farm {
-		for _, m := range f.Member {
-			out = append(out, node.Physical{Farm: f.Name, Name: m.Name, URL: m.URL, Capacity: m.Capacity})
-		}
-	}
-	return out
 }
 
 func closeAll[C io.Closer](all []C) {

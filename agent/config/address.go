@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"backhand/gossip/node"
 )
 
 // portOf reads a port from 1 to 65535.
@@ -130,6 +132,15 @@ func (s *section) url(key, example string, schemes ...string) *url.URL {
 	if !ok {
 		return nil
 	}
+	u := s.parseURL(key, text, example, schemes...)
+	if u != nil {
+		u.Host = node.HostPort(u)
+	}
+	return u
+}
+
+// parseURL reads a URL of one of the schemes, with a port or without.
+func (s *section) parseURL(key, text, example string, schemes ...string) *url.URL {
 	u, err := url.Parse(text)
 	why := ""
 	switch {
@@ -146,18 +157,12 @@ func (s *section) url(key, example string, schemes ...string) *url.URL {
 		s.wrong(s.lineOf(key), "%s is %q, %s", s.full(key), text, why)
 		return nil
 	}
-	port := u.Port()
-	if port == "" {
-		port = "80"
-		if u.Scheme == "https" {
-			port = "443"
+	if port := u.Port(); port != "" {
+		if _, err := portOf(port); err != nil {
+			s.wrong(s.lineOf(key), "%s is %q: %v", s.full(key), text, err)
+			return nil
 		}
 	}
-	if _, err := portOf(port); err != nil {
-		s.wrong(s.lineOf(key), "%s is %q: %v", s.full(key), text, err)
-		return nil
-	}
-	u.Host = net.JoinHostPort(u.Hostname(), port)
 	return u
 }
 

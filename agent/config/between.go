@@ -41,7 +41,7 @@ func (p *parser) checkNode() {
 
 // checkUse notes what an agent lacks that takes requests, or one that only announces.
 func (p *parser) checkUse(top *section) {
-	if p.run && (!top.has("listen") || top.empty("listen")) {
+	if p.run && (!top.has("listen") || top.empty("listen")) && p.athena == nil {
 		p.wrong(1,
 			`there is no [[listen]], so no request could come in: write [[listen]] address = ":80"; only 'backhand announce' `+
 				`needs none`)

@@ -29,6 +29,7 @@ type Config struct {
 
 	Heartbeat  Heartbeat
 	AgentCheck AgentCheck
+	Athena     Athena
 
 	// Warnings are what works and is most likely not meant, each a line to show to the user: "backhand.toml:12: ...".
 	Warnings []string
@@ -105,20 +106,36 @@ type Serve struct {
 	Default bool
 }
 
-// Farm is a set of servers without an agent.
+// Farm is what the file says of a farm as a whole, and its servers without an agent.
 type Farm struct {
 	Name   string
-	Member []Physical
-	Reach  Reach // of each member
+	Member []Physical // none: all its members are nodes
+	Reach  Reach      // of each member
+	// Chain picks the members that programs ask for (see Athena). Default: see candidacy.DefaultChain.
+	Chain *candidacy.Chain
+	// ExpectUpdate is within which time statistics must come of a member, or it is out until the next come. Default 0:
+	// never. From 1 s to 24 h. It stands in each member's as well, unless the file has another there.
+	ExpectUpdate time.Duration
+	Forwards     node.Forwards // where requests for the farm go while it takes none. Default: nowhere
+	Check        Check         // of each member, by this agent itself
 }
 
-// Physical is one of them.
+// Physical is a server without an agent. What is said of it over HTTP is kept by its name: in all the farms that list a server
+// of that name it is one.
 type Physical struct {
 	Name string
 	URL  *url.URL // http://, https:// or h2c://host:port, with the port always there
 	// Capacity is how many requests it runs at full speed at once, up to 1e6. Default 0: not known, which counts as 1, alike
 	// for all.
 	Capacity float64
+	// Weight is by which Capacity is multiplied, above 0 and up to 1e6. Default 1.
+	Weight float64
+	// Labels are what byLabel chooses by, as those of a node: "gpu" or "rack=7" in the file.
+	Labels       []node.Label
+	ExpectUpdate time.Duration // default: the farm's
+	// Forwards is where a request goes that insists on this member, as by a cookie, while it takes none. Default: the chain
+	// picks another member.
+	Forwards node.Forwards
 }
 
 // Route maps requests to a farm and to the chain that picks the member.
@@ -127,6 +144,9 @@ type Route struct {
 	Path  string   // prefix, in whole segments; without slash at the end, but for "/"
 	Files []string // patterns of the last segment: "*.php"; none: all
 	Farm  string
+	// To is the path that members see in place of Path, without slash at the end, but for "/"; "" leaves the path as it is. In
+	// the file it is a URL, to = "http://farm_one/reports/", of which the host is the farm.
+	To string
 	// Chain picks the member. Default: see candidacy.DefaultChain.
 	Chain *candidacy.Chain
 	// WhenEmpty is what happens if the chain leaves nobody: "self", "any" or "503". "" is self if this host serves the farm,

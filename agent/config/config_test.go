@@ -323,6 +323,8 @@ func TestExamplesAreGood(t *testing.T) {
 		"everyone-both.toml": host("10.58.4.2/24"),
 		"physicals.toml":     host("10.58.4.1/24"),
 		"announce.toml":      host("10.58.4.3/24"),
+		"athena.toml":        host("10.58.4.1/24", "203.0.113.1/24"),
+		"jobs.toml":          host("10.58.4.1/24"),
 	}
 	for _, f := range files {
 		text, err := os.ReadFile(f)

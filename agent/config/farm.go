@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"backhand/gossip/node"
 )
@@ -22,13 +23,19 @@ func (p *parser) farmName(s *section, key string) string {
 		s.missing(key, `"web"`)
 	case name == "" || len(name) > node.MaxFarm:
 		p.wrong(s.lineOf(key), "%s has %d bytes: write 1 to %d", s.full(key), len(name), node.MaxFarm)
-	case !onlyOf(name, "._-"):
+	case !onlyOf(name, farmSigns):
 		p.wrong(s.lineOf(key), "%s is %q: write only letters, digits, dots, dashes and underscores", s.full(key), name)
 	default:
 		return name
 	}
 	return ""
 }
+
+// farmSigns may stand in the name of a farm, beside letters and digits.
+const farmSigns = "._-"
+
+// isFarmName reports whether a farm may have that name.
+func isFarmName(s string) bool { return s != "" && len(s) <= node.MaxFarm && onlyOf(s, farmSigns) }
 
 func (p *parser) readServe(s *section) {
 	v := Serve{Farm: p.farmName(s, "farm")}
@@ -68,22 +75,14 @@ func (p *parser) readFarm(s *section) {
 	if slices.ContainsFunc(p.cfg.Farm, func(o Farm) bool { return f.Name != "" && o.Name == f.Name }) {
 		p.wrong(s.lineOf("name"), "farm.name %q is there twice: put all members into one [[farm]]", f.Name)
 	}
+	f.ExpectUpdate = p.readExpectUpdate(s, 0)
+	f.Forwards = p.readForwards(s)
+	f.Chain = p.readChain(s)
+	f.Check = p.readCheck(s)
 	members := s.sections("member")
-	if !s.has("member") || s.empty("member") {
-		p.wrong(s.lineOf("member"),
-			`farm.member is missing: write member = [ { name = "app01", url = "http://10.58.4.21:8080" } ]`)
-	}
+	p.checkMembers(s)
 	for _, ms := range members {
-		m := Physical{Name: p.farmName(ms, "name")}
-		if slices.ContainsFunc(f.Member, func(o Physical) bool { return m.Name != "" && o.Name == m.Name }) {
-			p.wrong(ms.lineOf("name"), "farm.member.name %q is there twice in the farm: give each its own name", m.Name)
-		}
-		if m.URL = ms.base("url"); !ms.has("url") {
-			ms.missing("url", `"http://10.58.4.21:8080"`)
-		}
-		m.Capacity = ms.number("capacity", 0, maxCapacity)
-		f.Member = append(f.Member, m)
-		ms.close()
+		p.readMember(ms, &f)
 	}
 	urls := make([]*url.URL, len(f.Member))
 	for i, m := range f.Member {
@@ -93,4 +92,65 @@ func (p *parser) readFarm(s *section) {
 	p.cfg.Farm = append(p.cfg.Farm, f)
 	p.member = append(p.member, members)
 	s.close()
+}
+
+// checkMembers notes that a farm lacks members. One of nodes needs none here, but then there must be something else to say.
+func (p *parser) checkMembers(s *section) {
+	if s.has("member") && !s.empty("member") {
+		return
+	}
+	if !s.has("chain") && !s.has("forward_off") && !s.has("forward_down") {
+		p.wrong(s.lineOf("member"),
+			`farm.member is missing: write member = [ { name = "app01", url = "http://10.58.4.21:8080" } ]`)
+		return
+	}
+	for _, key := range []string{"expect_update", "check"} {
+		if s.has(key) {
+			p.odd(s.lineOf(key), "farm.%s is about servers without an agent, and the farm has no member that is one: leave it away, "+
+				"since nodes tell of themselves", key)
+		}
+	}
+}
+
+func (p *parser) readMember(s *section, f *Farm) {
+	m := Physical{Name: p.farmName(s, "name")}
+	if slices.ContainsFunc(f.Member, func(o Physical) bool { return m.Name != "" && o.Name == m.Name }) {
+		p.wrong(s.lineOf("name"), "farm.member.name %q is there twice in the farm: give each its own name", m.Name)
+	}
+	if m.URL = s.base("url"); !s.has("url") {
+		s.missing("url", `"http://10.58.4.21:8080"`)
+	}
+	m.Capacity = s.number("capacity", 0, maxCapacity)
+	m.Weight = s.number("weight", 1, maxCapacity)
+	m.Labels = p.readLabelList(s)
+	m.ExpectUpdate = p.readExpectUpdate(s, f.ExpectUpdate)
+	m.Forwards = p.readForwards(s)
+	if to := m.Forwards; f.Name != "" && (to.Off.Farm == f.Name || to.Down.Farm == f.Name) {
+		p.wrong(s.line(), "farm.member %q has a forward to its own farm %q: leave it away, since the chain picks another member of "+
+			"the farm then", m.Name, f.Name)
+	}
+	f.Member = append(f.Member, m)
+	s.close()
+}
+
+const (
+	minExpect = time.Second
+	maxExpect = 24 * time.Hour
+	// oftenPushed is the shortest time between two pushes that programs have as a rule.
+	oftenPushed = time.Second
+)
+
+// readExpectUpdate reads within which time statistics must come of a server; def is what holds if nothing is said.
+func (p *parser) readExpectUpdate(s *section, def time.Duration) time.Duration {
+	d := s.duration("expect_update", def, 0, maxExpect)
+	switch {
+	case !s.has("expect_update") || d == 0:
+	case d < minExpect:
+		p.wrong(s.lineOf("expect_update"), `%s is %s: write a duration from %s to %s, or "0s" for never`, s.full("expect_update"),
+			short(d), short(minExpect), short(maxExpect))
+	case d < 3*oftenPushed:
+		p.odd(s.lineOf("expect_update"), "%s is %s: who pushes once in %s is out as soon as one or two pushes are late; write three "+
+			"times as long as it is from one push to the next, or more", s.full("expect_update"), short(d), short(oftenPushed))
+	}
+	return d
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"net/netip"
+	"strings"
 
 	"backhand/gossip"
 )
@@ -151,6 +152,9 @@ func (c *Config) neighbours() (text string) {
 	}
 	if c.AgentCheck.Listen != "" {
 		text += "; answers HAProxy at " + c.AgentCheck.Listen
+	}
+	if c.Athena.On() {
+		text += "; answers programs at " + strings.Join(c.Athena.Listen, " and ") + c.Athena.Path
 	}
 	return text
 }

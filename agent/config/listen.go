@@ -4,11 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/netip"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
+
+	"backhand/gossip/node"
 )
 
 // Listen is an address on which requests come in.
@@ -205,13 +209,14 @@ func (p *parser) own(u *url.URL) string {
 	if u == nil {
 		return ""
 	}
-	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	_, digits, _ := net.SplitHostPort(node.HostPort(u)) // the URL was checked
+	port, err := portOf(digits)
 	if err != nil {
 		return ""
 	}
 	for _, a := range p.localAddrs(u.Hostname()) {
-		for _, l := range p.listens {
-			if l.port == uint16(port) && l.covers(a) {
+		for _, l := range slices.Concat(p.listens, p.athenaAt) {
+			if l.port == port && l.covers(a) {
 				return l.text
 			}
 		}

@@ -96,6 +96,8 @@ type parser struct {
 	node, gossip       *section
 	heartbeat          *section // nil: there is none
 	agentCheck         *section // nil: there is none
+	athena             *section // nil: there is none
+	athenaAt           []listener
 	serve, farm, route []*section
 	member             [][]*section // by farm
 	sendLines          []int        // of cfg.Gossip.Send
@@ -133,6 +135,7 @@ func (p *parser) parse(text string) {
 	p.readProxy(top.section("proxy"))
 	p.readHeartbeat(top.section("heartbeat"))
 	p.readAgentCheck(top.section("agent_check"))
+	p.readAthena(top.section("athena"))
 	if !p.broken { // otherwise what looks like a table may be a piece of something else
 		top.close()
 		p.checkNode()
@@ -141,6 +144,7 @@ func (p *parser) parse(text string) {
 		p.checkUse(top)
 		p.checkHeartbeat()
 		p.checkWhenEmpty()
+		p.checkForwards()
 	}
 	p.checkOverlaps()
 	p.checkOrigins()

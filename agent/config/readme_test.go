@@ -76,6 +76,8 @@ xyzzy = 1
 xyzzy = 1
 [agent_check]
 xyzzy = 1
+[athena]
+xyzzy = 1
 `
 	lists := 0
 	for _, line := range found(t, text, host("10.58.4.1/24")) {

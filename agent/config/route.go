@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"backhand/candidacy"
+	"backhand/gossip/node"
 )
 
 func (p *parser) readRoute(s *section) {
@@ -43,7 +44,7 @@ func (p *parser) readRoute(s *section) {
 			r.Files = append(r.Files, it.text)
 		}
 	}
-	r.Farm = p.farmName(s, "farm")
+	p.readFarmOf(s, &r)
 	r.Chain = p.readChain(s)
 	if r.WhenEmpty, ok = s.text("when_empty", `"503"`); ok && !slices.Contains([]string{"self", "any", "503"}, r.WhenEmpty) {
 		p.wrong(s.lineOf("when_empty"), `route.when_empty is %q: write "self", "any" or "503"`, r.WhenEmpty)
@@ -55,19 +56,75 @@ func (p *parser) readRoute(s *section) {
 	s.close()
 }
 
-// readChain returns the route's chain, the default one if it has none, or nil if it is wrong.
+// readFarmOf reads the farm of a route: by its name or, where the path is rewritten, as the host of a URL. mod_athena had it so,
+// since ProxyPass wants a URL.
+func (p *parser) readFarmOf(s *section, r *Route) {
+	text, ok := s.text("to", `"http://reports/app/"`)
+	switch {
+	case !s.has("to"):
+		r.Farm = p.farmName(s, "farm")
+		return
+	case s.has("farm"):
+		p.wrong(s.lineOf("farm"), "route.farm and route.to are both there: leave farm away, as the host in to is the farm")
+	}
+	if s.get("farm"); !ok {
+		return
+	}
+	farm, path, err := rewriteTo(text)
+	if err != nil {
+		p.wrong(s.lineOf("to"), "route.to is %q: %v", text, err)
+		return
+	}
+	r.Farm, r.To = farm, path
+}
+
+// rewriteTo reads "http://farm/path/".
+func rewriteTo(text string) (farm, path string, err error) {
+	rest, isHTTP := strings.CutPrefix(text, "http://")
+	if !isHTTP {
+		return "", "", errors.New(`write http:// and the name of a farm, such as "http://reports/app/"; whether its members speak ` +
+			`TLS, their own URLs say`)
+	}
+	farm, path = rest, "/"
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		farm, path = rest[:i], rest[i:]
+	}
+	switch name, _, hasPort := strings.Cut(farm, ":"); {
+	case hasPort && isFarmName(name):
+		return "", "", errors.New("leave the port away; each member of a farm has its own")
+	case !isFarmName(farm):
+		return "", "", fmt.Errorf("%q is no name of a farm: write only letters, digits, dots, dashes and underscores, at most %d", farm,
+			node.MaxFarm)
+	}
+	if err := checkPath(path); err != nil {
+		return "", "", err
+	}
+	if i := strings.IndexAny(path, "[]"); i >= 0 { // which are compared if need be, but not sent
+		return "", "", fmt.Errorf("write %%%02X for the byte %q", path[i], path[i:i+1])
+	}
+	if len(path) > 1 {
+		path = strings.TrimSuffix(path, "/")
+	}
+	return farm, path, nil
+}
+
+// farmKey returns the key that names the farm of a route.
+func farmKey(s *section) string {
+	if s.has("to") {
+		return "to"
+	}
+	return "farm"
+}
+
+// readChain returns the chain of a route, or of a farm, the default one if it has none, or nil if it is wrong.
 func (p *parser) readChain(s *section) *candidacy.Chain {
 	items := s.texts("chain", `"byAge 6"`)
 	if !s.has("chain") {
-		c, errs := p.reg.Parse(candidacy.DefaultChain())
-		for _, e := range errs {
-			p.wrong(s.line(), "route has no chain, and of the default one %v: write a chain", e)
-		}
-		return c
+		return p.defaultChain(s)
 	}
 	if s.empty("chain") {
 		p.wrong(s.lineOf("chain"),
-			"route.chain has no step: leave it away for the default chain, or write [\"off\"] to balance nothing")
+			"%s has no step: leave it away for the default chain, or write [\"off\"] to balance nothing", s.full("chain"))
 	}
 	if len(items) == 0 {
 		return nil
@@ -79,7 +136,16 @@ func (p *parser) readChain(s *section) *candidacy.Chain {
 	c, errs := p.reg.Parse(lines)
 	for _, e := range errs {
 		at := items[min(max(e.Step, 1), len(items))-1].line
-		p.wrong(at, "route.chain: %v", e)
+		p.wrong(at, "%s: %v", s.full("chain"), e)
+	}
+	return c
+}
+
+// defaultChain returns the chain of those that have none of their own.
+func (p *parser) defaultChain(s *section) *candidacy.Chain {
+	c, errs := p.reg.Parse(candidacy.DefaultChain())
+	for _, e := range errs {
+		p.wrong(s.line(), "%s has no chain, and of the default one %v: write a chain", s.name, e)
 	}
 	return c
 }

@@ -14,11 +14,15 @@ func (p *parser) warn() {
 	if p.advice {
 		p.warnCapacity()
 	}
+	p.warnAthena()
 	for i, r := range p.cfg.Route {
 		p.warnRoute(p.route[i], r)
 		if p.route[i].has("chain") && r.Chain != nil {
-			p.warnChain(p.route[i], r)
+			p.warnChain(p.route[i], r.Chain, r.Farm)
 		}
+	}
+	for i, f := range p.cfg.Farm {
+		p.warnFarm(p.farm[i], f)
 	}
 }
 
@@ -93,14 +97,31 @@ func (p *parser) warnRoute(s *section, r Route) {
 		p.odd(s.lineOf("path"),
 			"route.path %q is below status.path %q and gets no request: move one of them", r.Path, p.cfg.Status.Path)
 	}
-	if r.Farm == "" || p.sends() || p.hears(r.Farm) || p.broken || p.serves(r.Farm) || p.isFarm(r.Farm) {
+	if r.Farm == "" || p.broken || p.mayServe(r.Farm) {
 		return
 	}
-	p.odd(s.lineOf("farm"),
-		"route.farm %q has no [[serve]] and no [[farm]], and without gossip.send or gossip.peers nobody else can serve it; "+
-			"correct the name or add one of them", r.Farm)
+	p.odd(s.lineOf(farmKey(s)),
+		"route.%s %q has no [[serve]] and no [[farm]], and without gossip.send or gossip.peers nobody else can serve it; "+
+			"correct the name or add one of them", farmKey(s), r.Farm)
+}
+
+// warnFarm is about what is said of a farm for those who ask for its members.
+func (p *parser) warnFarm(s *section, f Farm) {
+	switch {
+	case !s.has("chain") || f.Chain == nil:
+	case p.athena == nil && !p.broken:
+		p.odd(s.lineOf("chain"), "farm.chain is for programs that ask for members, and there is no [athena] that they could ask: requests "+
+			"go by route.chain; leave it away, or add [athena]")
+	default:
+		p.warnChain(s, f.Chain, f.Name)
+	}
 }
 
 func (p *parser) isFarm(name string) bool {
 	return slices.ContainsFunc(p.cfg.Farm, func(f Farm) bool { return f.Name == name })
+}
+
+// hasPhysicals reports whether servers without an agent are listed for the farm.
+func (p *parser) hasPhysicals(name string) bool {
+	return slices.ContainsFunc(p.cfg.Farm, func(f Farm) bool { return f.Name == name && len(f.Member) > 0 })
 }

@@ -11,9 +11,10 @@ import (
 	"backhand/gossip/node"
 )
 
-// chainStep is a step of a route's chain, and where it stands.
+// chainStep is a step of a chain, and where it stands.
 type chainStep struct {
 	candidacy.Step
+	key  string // "route.chain" or "farm.chain"
 	name string // of its function
 	text string
 	line int
@@ -37,22 +38,22 @@ func (p *parser) chainSteps(s *section, c *candidacy.Chain) []chainStep {
 		if err != nil || i >= len(lines) {
 			break // of a registry whose functions come and go
 		}
-		all = append(all, chainStep{Step: step, name: strings.Fields(text)[0], text: text, line: lines[i]})
+		all = append(all, chainStep{Step: step, key: s.full("chain"), name: strings.Fields(text)[0], text: text, line: lines[i]})
 	}
 	return all
 }
 
 // warnChain is about chains that a user has written.
-func (p *parser) warnChain(s *section, r Route) {
-	steps := p.chainSteps(s, r.Chain)
-	p.warnAlone(steps, r)
+func (p *parser) warnChain(s *section, c *candidacy.Chain, farm string) {
+	steps := p.chainSteps(s, c)
+	p.warnAlone(steps, farm)
 	if !p.sends() {
 		return
 	}
 	if p.advice {
 		p.warnHerd(steps)
 	}
-	p.warnAge(s, steps, r)
+	p.warnAge(s, steps, farm)
 }
 
 // warnHerd is about chains by which all fronts may choose the same member (DESIGN.md, section 7). How many requests that
@@ -66,21 +67,21 @@ func (p *parser) warnHerd(steps []chainStep) {
 		case st.name == "byLogWindow":
 			narrowed = shuffled
 		case st.Sorts && !narrowed:
-			p.odd(st.line, "route.chain: %q sorts by what every node hears alike, without byRandom and byLogWindow before it: from one "+
+			p.odd(st.line, "%s: %q sorts by what every node hears alike, without byRandom and byLogWindow before it: from one "+
 				"beat to the next, all nodes send all requests to the same member; write them before it, or \"auto\" instead of the "+
-				"whole chain", st.text)
+				"whole chain", st.key, st.text)
 			return
 		case st.Sorts:
-			p.odd(st.line, "route.chain: %q sorts by what every node hears alike: where a member gets more than about five requests in one "+
-				"gossip.interval (K of 'backhand status'), all run to the same few members; \"auto\" does not", st.text)
+			p.odd(st.line, "%s: %q sorts by what every node hears alike: where a member gets more than about five requests in one "+
+				"gossip.interval (K of 'backhand status'), all run to the same few members; \"auto\" does not", st.key, st.text)
 			return
 		}
 	}
 }
 
 // warnAlone is about steps that have nothing to choose from. bySession leaves one only sometimes.
-func (p *parser) warnAlone(steps []chainStep, r Route) {
-	n := p.membersOf(r.Farm)
+func (p *parser) warnAlone(steps []chainStep, farm string) {
+	n := p.membersOf(farm)
 	if n == 1 {
 		return // it may be the first of many
 	}
@@ -100,8 +101,8 @@ func (p *parser) warnAlone(steps []chainStep, r Route) {
 			if behind.OnlyFirst || behind.name == "addSelf" || strings.HasPrefix(behind.name, "HTTPRedirect") {
 				continue
 			}
-			p.odd(behind.line, "route.chain: %q stands behind %q, which leaves one, so that it has nothing to choose from: put it "+
-				"before, or leave it away", behind.text, st.text)
+			p.odd(behind.line, "%s: %q stands behind %q, which leaves one, so that it has nothing to choose from: put it "+
+				"before, or leave it away", behind.key, behind.text, st.text)
 			return
 		}
 		return
@@ -125,7 +126,7 @@ func (p *parser) membersOf(farm string) int {
 	return n
 }
 
-func (p *parser) warnAge(s *section, steps []chainStep, r Route) {
+func (p *parser) warnAge(s *section, steps []chainStep, farm string) {
 	interval := p.cfg.Gossip.Interval
 	has := func(name string) bool {
 		return slices.ContainsFunc(steps, func(st chainStep) bool { return st.name == name })
@@ -136,16 +137,16 @@ func (p *parser) warnAge(s *section, steps []chainStep, r Route) {
 		}
 		switch age := ageOf(st.text); {
 		case age.Beats > 0 && age.Beats < 3:
-			p.odd(st.line, "route.chain: %q drops a member after one or two lost beats; write 3b or more", st.text)
+			p.odd(st.line, "%s: %q drops a member after one or two lost beats; write 3b or more", st.key, st.text)
 		case age.Beats == 0 && age.Time < 3*interval:
-			p.odd(st.line, "route.chain: %q is less than three beats of %s; write %s or more, or 3b",
-				st.text, short(interval), short(3*interval))
+			p.odd(st.line, "%s: %q is less than three beats of %s; write %s or more, or 3b",
+				st.key, st.text, short(interval), short(3*interval))
 		}
 	}
-	if !has("byAge") && !has("off") && (p.serves(r.Farm) || !p.isFarm(r.Farm)) {
+	if !has("byAge") && !has("off") && (p.serves(farm) || !p.hasPhysicals(farm)) {
 		p.odd(s.lineOf("chain"),
-			"route.chain has no byAge: nodes that have died stay candidates; write \"byAge 6b\" as the first step or after "+
-				"removeSelf")
+			"%s has no byAge: nodes that have died stay candidates; write \"byAge 6b\" as the first step or after "+
+				"removeSelf", s.full("chain"))
 	}
 }
 
