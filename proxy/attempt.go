@@ -16,30 +16,39 @@ import (
 func (x *exchange) attempts() error {
 	var last error
 	for {
-		d, err := x.next(last)
-		if err != nil {
+		if err := x.next(last); err != nil {
 			return err
 		}
 		for {
-			if last = x.handOver(&d); last == nil && !x.worthAnother() {
+			if last = x.handOver(&x.chosen); last == nil && !x.worthAnother() {
 				return nil
 			}
-			x.note(&d)
+			x.note(&x.chosen)
 			if last != nil {
 				break
 			}
-			// Who else is there is found out before the response is thrown away.
-			before := x.out
-			if d, err = x.next(errRetryStatus); err != nil || !x.countAgain() {
-				x.out = before
+			if !x.nextForStatus() {
 				return nil
 			}
-			x.ho.discard()
 		}
 		if !x.mayGoOn(last) {
 			return last
 		}
 	}
+}
+
+// nextForStatus finds out who is asked in place of the member that has answered, and throws its response away. It returns false
+// if there is nobody: then the response stays.
+//
+//go:noinline
+func (x *exchange) nextForStatus() bool {
+	before := x.out
+	if err := x.next(errRetryStatus); err != nil || !x.countAgain() {
+		x.out = before
+		return false
+	}
+	x.ho.discard()
+	return true
 }
 
 // note remembers who was asked.
@@ -92,51 +101,52 @@ func (x *exchange) countAgain() bool {
 	return x.again
 }
 
-// next returns who is asked next, or the problem with which the request ends. last is why the one before did not take
-// it.
-func (x *exchange) next(last error) (decision, error) {
+// next decides who is asked next, or returns the problem with which the request ends. last is why the one before did not
+// take it.
+func (x *exchange) next(last error) error {
 	switch {
 	case x.hop != nil:
 		return x.nextOnHop(last)
 	case x.route == nil && last == nil:
-		return decision{member: x.selfMember(x.site.fallback.Farm), origin: x.site.fallback}, nil
+		x.chosen = decision{member: x.selfMember(x.site.fallback.Farm), origin: x.site.fallback}
+		return nil
 	case x.route == nil, x.out.Attempts >= x.site.Tries:
-		return decision{}, last
+		return last
 	case x.out.Refusals >= x.site.Tries && !x.insist(): // whoever only has much to do takes it if we insist
-		return decision{}, last
+		return last
 	}
-	d := x.decide()
+	d := &x.chosen
+	x.decide(d)
 	if d.action != chose && x.insist() {
-		d = x.decide()
+		x.decide(d)
 	}
 	if d.action != chose {
 		x.out.Empty = string(d.action)
 	}
 	if d.nobody() && last != nil {
-		return d, last
+		return last
 	}
 	x.out.Farm, x.out.Forward = d.farm.Name, d.forward()
 	switch {
 	case d.nobody():
-		return d, because(nobodyLeft, nil)
+		return because(nobodyLeft, nil)
 	case d.redirect != "":
 		x.out.Member = d.member
 		d.added()
-		x.location = x.redirect(&d)
-		return d, because(redirected, nil)
+		x.location = x.redirect(d)
+		return because(redirected, nil)
 	}
-	return d, nil
+	return nil
 }
 
 // decide chooses among those who were not asked yet. What it needs for that is given back before anybody is waited for.
-func (x *exchange) decide() decision {
-	sc := x.h.scratch(&asked{
-		method: x.out.Method, host: x.host, path: x.path, query: x.query, client: x.client.Client,
-		fields: requestFields{section: &x.req.Section, query: x.query},
-	})
+func (x *exchange) decide(d *decision) {
+	sc := x.h.scratch()
 	defer x.h.release(sc)
+	sc.ask(x.out.Method, x.host, x.path, x.client.Client)
+	sc.fields.section, sc.fields.query = &x.req.Section, x.query
 	sc.tried, sc.ownTried = append(sc.tried, x.tried...), append(sc.ownTried, x.ownTried...)
-	return x.site.choose(x.route, x.h.cfg.Snapshot(), x.now, sc, runQuickly)
+	x.site.choose(d, x.route, x.h.cfg.Snapshot(), x.now, sc, runQuickly)
 }
 
 // redirect returns where the client itself is to go. A node rewrites the path as we would; a physical does not.
@@ -150,7 +160,7 @@ func (x *exchange) redirect(d *decision) string {
 
 // nextOnHop returns our own origin: a request that came over a hop goes nowhere else. If the origin did not even get it, it
 // is sent back.
-func (x *exchange) nextOnHop(last error) (decision, error) {
+func (x *exchange) nextOnHop(last error) error {
 	o := x.site.origin(x.hop.Farm)
 	why := "this node does not serve the farm"
 	if o != nil {
@@ -158,13 +168,14 @@ func (x *exchange) nextOnHop(last error) (decision, error) {
 	}
 	switch {
 	case last == nil && why == "":
-		return decision{member: x.selfMember(x.hop.Farm), origin: o}, nil
+		x.chosen = decision{member: x.selfMember(x.hop.Farm), origin: o}
+		return nil
 	case last == nil:
 		last = errors.New(why)
 	case reasonOf(last) == queueFull:
-		return decision{}, because(tooBusy, last)
+		return because(tooBusy, last)
 	}
-	return decision{}, because(originRefuses, last)
+	return because(originRefuses, last)
 }
 
 // selfMember returns ourselves as a member of the farm; nil if we are none (yet).

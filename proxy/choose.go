@@ -22,21 +22,17 @@ type scratch struct {
 	ownTried []*Origin      // of our own, those that were asked
 }
 
-// asked is what a decision is about.
-type asked struct {
-	method, host, path, query string // path: as normalReading has it
-	client                    netip.Addr
-	fields                    requestFields
-}
-
-// scratch returns one for a request, with chance seeded anew. It goes back by release.
-func (h *Handler) scratch(a *asked) *scratch {
+// scratch returns one, with chance seeded anew. It goes back by release.
+func (h *Handler) scratch() *scratch {
 	s := h.scratches.Get().(*scratch)
 	s.pcg.Seed(h.cfg.Seed(), h.cfg.Seed())
-	s.fields = a.fields
-	s.req.Method, s.req.Host, s.req.Path, s.req.Client = a.method, hostName(a.host), a.path, a.client
 	s.req.Fields = &s.fields
 	return s
+}
+
+// ask says what the decision is about. The host is as it came, the path as normalReading has it.
+func (s *scratch) ask(method, host, path string, client netip.Addr) {
+	s.req.Method, s.req.Host, s.req.Path, s.req.Client = method, hostName(host), path, client
 }
 
 func newScratch() any {
@@ -98,13 +94,12 @@ func runQuickly(c *candidacy.Chain, req *candidacy.Request, list, tried []*node.
 }
 
 // choose makes one decision. It counts nothing and logs nothing, so that explain can use it too.
-func (s *site) choose(rt *route, snap *node.Snapshot, now time.Time, sc *scratch, run runChain) decision {
+func (s *site) choose(d *decision, rt *route, snap *node.Snapshot, now time.Time, sc *scratch, run runChain) {
 	sc.req.Now = now
-	d := s.chooseOf(farmOf(snap, rt.Farm), rt, sc, run)
+	s.chooseOf(d, farmOf(snap, rt.Farm), rt, sc, run)
 	if d.nobody() || !sc.req.Forward.IsZero() {
-		d = s.elsewhere(d, rt, snap, sc, run)
+		s.elsewhere(d, rt, snap, sc, run)
 	}
-	return d
 }
 
 // farmOf returns the farm of that name, or one without members.
@@ -117,10 +112,11 @@ func farmOf(snap *node.Snapshot, name string) *node.Farm {
 
 // chooseOf has the chain choose one of a farm's members. A farm that is off or down has none to choose from, whoever a step
 // would bring back.
-func (s *site) chooseOf(farm *node.Farm, rt *route, sc *scratch, run runChain) decision {
+func (s *site) chooseOf(d *decision, farm *node.Farm, rt *route, sc *scratch, run runChain) {
+	*d = decision{farm: farm}
 	sc.req.Farm, sc.req.Redirect, sc.req.Session, sc.req.Forward = farm, candidacy.Redirect{}, candidacy.SetCookie{}, node.Forward{}
 	if !farm.Standing.Fit() {
-		return decision{farm: farm}
+		return
 	}
 	own := s.origin(farm.Name)
 	if farm.Self != nil && (own == nil || sc.wasAsked(own) || own.ready() != "") {
@@ -132,11 +128,9 @@ func (s *site) chooseOf(farm *node.Farm, rt *route, sc *scratch, run runChain) d
 		left = slices.DeleteFunc(left, sc.wasTried)
 	}
 	if len(left) == 0 {
-		return decision{farm: farm}
+		return
 	}
-	d := decision{
-		farm: farm, member: left[0], limit: sc.req.Limit, hops: sc.req.Hops, others: len(left) > 1, predict: sc.req.Predict,
-	}
+	d.member, d.limit, d.hops, d.others, d.predict = left[0], sc.req.Limit, sc.req.Hops, len(left) > 1, sc.req.Predict
 	if d.member.Self {
 		d.origin = own
 	} else {
@@ -145,7 +139,6 @@ func (s *site) chooseOf(farm *node.Farm, rt *route, sc *scratch, run runChain) d
 	if line := sc.req.Session.Line; line != nil && d.redirect == "" { // who is sent elsewhere is nobody's of ours
 		d.cookie = line(&sc.req, d.member)
 	}
-	return d
 }
 
 // whenEmpty decides where the chain left nobody of a farm, and no forward leads on.

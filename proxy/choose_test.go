@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -181,9 +182,11 @@ func TestChoosingAllocatesNothing(t *testing.T) {
 		rs := l.routes(Route{Farm: "web", Chain: l.chain("shuffle")})
 		h := l.agent("front", frontAddr, &Site{Routes: rs})
 		snap, st, now := l.snapshot("front"), h.site.Load(), time.Now()
-		sc := h.scratch(&asked{host: "example.com", path: "/"})
+		sc := h.scratch()
+		sc.ask("GET", "example.com", "/", netip.IPv4Unspecified())
+		d := new(decision)
 		if n := testing.AllocsPerRun(100, func() {
-			if d := st.choose(rs.all[0], snap, now, sc, runQuickly); d.nobody() {
+			if st.choose(d, rs.all[0], snap, now, sc, runQuickly); d.nobody() {
 				t.Error("nobody was chosen")
 			}
 		}); n != 0 {

@@ -23,11 +23,13 @@ type leg struct {
 
 // elsewhere decides where d chose nobody, or one whom the request does not belong to: by forwards, and where they end by
 // when_empty. Of another farm, the same chain chooses.
-func (s *site) elsewhere(d decision, rt *route, snap *node.Snapshot, sc *scratch, run runChain) decision {
-	first := d
+//
+//go:noinline
+func (s *site) elsewhere(d *decision, rt *route, snap *node.Snapshot, sc *scratch, run runChain) {
+	first := *d
 	var way []leg
 	for {
-		l, ok := sc.nextLeg(&d, way)
+		l, ok := sc.nextLeg(d, way)
 		switch {
 		case ok:
 			way = append(way, l)
@@ -35,18 +37,20 @@ func (s *site) elsewhere(d decision, rt *route, snap *node.Snapshot, sc *scratch
 			if len(way) > 0 {
 				d.action, d.way = followed, way
 			}
-			return d
+			return
 		case !first.nobody(): // others of its farm are better than nobody
-			return first
+			*d = first
+			return
 		default:
-			d = s.whenEmpty(d.farm, rt, sc)
+			*d = s.whenEmpty(d.farm, rt, sc)
 			d.way = way
-			return d
+			return
 		}
 		if u := l.to.URL; u != nil {
-			return decision{farm: d.farm, member: memberAt(u, d.farm.Name), complete: u, action: followed, way: way}
+			*d = decision{farm: d.farm, member: memberAt(u, d.farm.Name), complete: u, action: followed, way: way}
+			return
 		}
-		d = s.chooseOf(farmOf(snap, l.to.Farm), rt, sc, run)
+		s.chooseOf(d, farmOf(snap, l.to.Farm), rt, sc, run)
 	}
 }
 

@@ -53,6 +53,7 @@ type perRequest struct {
 	sent     int64  // bytes of the response's body
 	location string // where a redirect leads
 
+	chosen   decision       // to whom it goes; here, since it is hot, and the stack of one connection among many is not
 	tried    []*node.Member // who was asked
 	ownTried []*Origin      // of our own, those that were asked
 	limited  bool           // some member got a limit
@@ -150,18 +151,17 @@ func (x *exchange) begin(f front, a *arrival) {
 	x.client.Client = a.peer
 	x.host = text(x.req.Host)
 	x.body.begin(x)
-	x.out = Outcome{
-		Start: x.tick(), Client: a.peer, Method: text(x.req.Method), Target: text(x.req.Target), Proto: a.proto, Host: x.host,
-		Referer: text(x.req.Value(h1.Referer)), UserAgent: text(x.req.Value(h1.UserAgent)),
-	}
+	o := &x.out // one by one: a literal would be made on the stack, and copied
+	o.Start, o.Client, o.Method, o.Target = x.tick(), a.peer, text(x.req.Method), text(x.req.Target)
+	o.Proto, o.Host, o.Referer, o.UserAgent = a.proto, x.host, text(x.req.Value(h1.Referer)), text(x.req.Value(h1.UserAgent))
 	switch {
 	case a.proto != "" || len(x.req.Method) == 0:
 	case x.req.Minor == 0:
-		x.out.Proto = "HTTP/1.0"
+		o.Proto = "HTTP/1.0"
 	default:
-		x.out.Proto = "HTTP/1.1"
+		o.Proto = "HTTP/1.1"
 	}
-	x.waits.begin(x.out.Start, x.site.Total)
+	x.waits.begin(o.Start, x.site.Total)
 }
 
 // admit finds out what the request is, and refuses what goes nowhere.

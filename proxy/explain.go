@@ -109,16 +109,15 @@ func (h *Handler) Explain(q Question) Explanation {
 		}
 		e.To = string(to)
 	}
-	sc := h.scratch(&asked{
-		method: cmp.Or(q.Method, http.MethodGet), host: q.Host, path: e.Path, query: query,
-		client: cmp.Or(q.Client, netip.IPv4Unspecified()), fields: q.fields(query),
-	})
+	sc := h.scratch()
 	defer h.release(sc)
+	sc.ask(cmp.Or(q.Method, http.MethodGet), q.Host, e.Path, cmp.Or(q.Client, netip.IPv4Unspecified()))
+	sc.fields = q.fields(query)
 	if q.Seed != nil {
 		sc.pcg.Seed(*q.Seed, *q.Seed)
 	}
 	d := e.decide(s, rt, h.cfg.Snapshot(), now, sc, q.Node)
-	return e.decided(d, raw, query)
+	return e.decided(&d, raw, query)
 }
 
 // stages are what a chain has made of one farm.
@@ -128,10 +127,10 @@ type stages struct {
 }
 
 // decide decides, and notes how. Who is called as named is followed.
-func (e *Explanation) decide(s *site, rt *route, snap *node.Snapshot, now time.Time, sc *scratch, named string) decision {
+func (e *Explanation) decide(s *site, rt *route, snap *node.Snapshot, now time.Time, sc *scratch, named string) (d decision) {
 	var all traces
 	runs := map[*node.Farm]stages{}
-	d := s.choose(rt, snap, now, sc, func(c *candidacy.Chain, r *candidacy.Request, list, tried []*node.Member) []*node.Member {
+	s.choose(&d, rt, snap, now, sc, func(c *candidacy.Chain, r *candidacy.Request, list, tried []*node.Member) []*node.Member {
 		ts := follow(named, r, s.origin(r.Farm.Name))
 		all = append(all, ts...)
 		e.Candidates, e.Steps = nil, nil
@@ -150,7 +149,7 @@ func (e *Explanation) decide(s *site, rt *route, snap *node.Snapshot, now time.T
 		l := &d.way[i]
 		e.Forwards = append(e.Forwards, Forward{Farm: l.from.Name, Why: printable(l.why), To: printable(l.String())})
 	}
-	e.Traces = all.ended(d)
+	e.Traces = all.ended(&d)
 	return d
 }
 
@@ -226,7 +225,7 @@ func (e *Explanation) takeNotes(
 	return left
 }
 
-func (e *Explanation) decided(d decision, raw, query string) Explanation {
+func (e *Explanation) decided(d *decision, raw, query string) Explanation {
 	e.Action, e.Cookie = string(d.action), printable(d.cookie)
 	switch {
 	case d.nobody():

@@ -85,7 +85,7 @@ func (ts traces) step(st *candidacy.Stage) {
 }
 
 // ended returns the traces, once it is known who was chosen.
-func (ts traces) ended(d decision) []Trace {
+func (ts traces) ended(d *decision) []Trace {
 	var all []Trace
 	for _, t := range ts {
 		t.Chosen = d.member != nil && d.member.Key == t.member.Key
