@@ -105,6 +105,8 @@ func (a *Agent) tell(now time.Time, said *trouble) time.Duration {
 	if a.config.Load().Gossip.Alone() {
 		return tellAlone
 	}
+	nodes, datagrams := a.gossip.Audience()
+	a.store.SetAudience(farm.Audience{Agents: nodes, Copies: datagrams})
 	notes, again := a.store.Notes(now)
 	var err error
 	for _, n := range notes {

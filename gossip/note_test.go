@@ -114,6 +114,30 @@ func TestAllOthersHearANote(t *testing.T) {
 	}
 }
 
+// copier is a transport that sends a copy to each of so many.
+type copier struct {
+	gossip.Transport
+	copies int
+}
+
+func (c copier) Fanout() int { return c.copies }
+
+func TestAudienceSaysWhatANoteCosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		red, blue := gossiptest.NewNetwork(1), gossiptest.NewNetwork(2)
+		a := listens(t, 1, nil, red.Transport(address(1)), copier{blue.Transport(address(1)), 7})
+		if nodes, datagrams := a.Audience(); nodes != 1 || datagrams != 8 {
+			t.Errorf("alone: %d nodes, %d datagrams, want 1 and 8: one for the group, 7 copies", nodes, datagrams)
+		}
+		listens(t, 2, nil, red.Transport(address(2)))
+		listens(t, 3, nil, blue.Transport(address(3)))
+		time.Sleep(2 * time.Second)
+		if nodes, datagrams := a.Audience(); nodes != 3 || datagrams != 8 {
+			t.Errorf("with two others: %d nodes, %d datagrams, want 3 and 8", nodes, datagrams)
+		}
+	})
+}
+
 // Of each note several copies come by several ways, late and in any order, and one way loses much.
 func TestANoteThatComesTwiceCountsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

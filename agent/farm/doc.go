@@ -23,7 +23,9 @@
 //
 // What one agent was told, all others learn by notes ([Store.Notes], [Store.Hear]), which travel as beats do. What is new
 // goes out once, at most 50 ms later; what is lost of it is made up for by repeats. Each agent repeats all states that it
-// knows, whoever said them, in turn: each within ten seconds or, of many, as fast as twenty datagrams a second allow.
+// knows, whoever said them, in turn: each within ten seconds or, of many, as fast as twenty datagrams a second allow; of many
+// agents each repeats as much more seldom, and all together 200 a second. A note of which each agent gets a copy by itself
+// (unicast) goes so seldom that an agent sends no more than 512 datagrams a second.
 // Statistics are repeated, too, as slowly, by the agent that they were pushed to, for an hour, unless they are pushed more
 // often than that anyway: else a datagram that is lost could put a physical out that is pushed to once a minute. Of a note only
 // that is taken which our own file lists. Whoever may send us beats may send us notes.

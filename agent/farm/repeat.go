@@ -9,7 +9,7 @@ import (
 // How fast what is known is repeated.
 const (
 	repeatAll   = 10 * time.Second      // in which all is repeated, unless that takes more than
-	repeatMost  = 50 * time.Millisecond // a note for each, of states and of statistics
+	repeatMost  = 50 * time.Millisecond // a note for each, of states and of statistics; of many agents more, see Audience
 	repeatLate  = 4                     // notes that are made up for, if nobody asked in time
 	repeatBytes = 800                   // that a note holds at least, if there are more: none is as large as the rest
 	statsAtRest = repeatAll / 2         // a physical of which was told since then is not repeated
@@ -21,13 +21,14 @@ type turn struct {
 	last time.Time
 }
 
-// due returns how many notes are to be filled now, if all that is repeated has so many bytes.
-func (t *turn) due(all int, now time.Time) (notes int) {
+// due returns how many notes are to be filled now, if all that is repeated has so many bytes, with at least that time between
+// two.
+func (t *turn) due(all int, least time.Duration, now time.Time) (notes int) {
 	if all == 0 {
 		t.last = now
 		return 0
 	}
-	every := max(repeatAll/time.Duration(all/repeatBytes+2), repeatMost)
+	every := max(repeatAll/time.Duration(all/repeatBytes+2), least)
 	if since := now.Sub(t.last); since < 0 || since > repeatLate*every {
 		t.last = now.Add(-every)
 	}
@@ -62,7 +63,7 @@ func (s *Store) repeatStates(out *packer, now time.Time) {
 			}
 		}
 	}
-	if notes := s.statesTurn.due(all, now); notes > 0 {
+	if notes := s.statesTurn.due(all, s.audience.repeatMost(), now); notes > 0 {
 		s.statesTurn.run(out, notes, pairs*len(s.repeating), func(at int) bool {
 			e, p := s.repeating[at/pairs], pair(at%pairs)
 			return !e.states[p].said() || s.putState(out, e, p, now)
@@ -84,7 +85,7 @@ func (s *Store) repeatStats(out *packer, now time.Time) {
 			all += statsSize(e)
 		}
 	}
-	if notes := s.statsTurn.due(all, now); notes > 0 {
+	if notes := s.statsTurn.due(all, s.audience.repeatMost(), now); notes > 0 {
 		s.statsTurn.run(out, notes, len(s.repeating), func(at int) bool {
 			e := s.repeating[at]
 			return !e.repeats(now) || now.Sub(e.toldOwn) < statsAtRest || s.putStats(out, e, true, now)

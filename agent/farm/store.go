@@ -30,11 +30,12 @@ type Store struct {
 
 	mu sync.Mutex
 	layout
-	news    []change  // that the journal has not got yet
-	unkept  bool      // the file does not hold what is known
-	budget  budget    // of datagrams
-	told    time.Time // when there were some last
-	scratch []byte
+	news     []change // that the journal has not got yet
+	unkept   bool     // the file does not hold what is known
+	budget   budget   // of datagrams
+	audience Audience
+	told     time.Time // when there were some last
+	scratch  []byte
 
 	newStates, newStats []*entity // of which there is something that the others have not been told, the oldest first
 	statesTurn          turn

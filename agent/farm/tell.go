@@ -22,7 +22,7 @@ func (s *Store) Notes(now time.Time) (payloads [][]byte, again time.Duration) {
 	if since := now.Sub(s.told); since >= 0 && since < tellEvery {
 		return nil, tellEvery - since
 	}
-	out := packer{most: s.budget.at(now)}
+	out := packer{most: s.budget.at(now, s.audience)}
 	s.newStates = flush(s.newStates, func(e *entity) bool { return s.putStates(&out, e, now) })
 	s.repeatStates(&out, now)
 	s.newStats = flush(s.newStats, func(e *entity) bool { return s.putStats(&out, e, false, now) })
@@ -59,9 +59,11 @@ type budget struct {
 	last time.Time
 }
 
-func (b *budget) at(now time.Time) int {
+// at returns how many may go to them at that time.
+func (b *budget) at(now time.Time, a Audience) int {
 	if since := now.Sub(b.last); since > 0 {
-		b.left = min(tellBurst, b.left+since.Seconds()*tellRate)
+		rate := a.tellRate()
+		b.left = min(tellBurst, max(1, rate), b.left+since.Seconds()*rate)
 	}
 	b.last = now
 	return int(b.left)
