@@ -75,7 +75,7 @@ func (c *conn) next() bool {
 	err := f.readHead()
 	switch {
 	case err == nil:
-		c.first, c.rests = false, false
+		c.first = false
 		x.serve(f, &c.t.a)
 	case err == errHTTP2:
 		early := bytes.Clone(c.in.data())
