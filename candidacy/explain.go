@@ -25,6 +25,7 @@ type Mark struct {
 // Unfit returns the members of the request's farm from which no chain starts, in the order of the farm, and why:
 //
 //	off, "new disks", for 3m0s
+//	drain
 //	out: no statistics for 12s
 //	the farm is down, "night of the backup"
 //
@@ -50,8 +51,11 @@ func Unfit(req *Request) []Mark {
 // standingNote says all that speaks against a physical or a farm. updated is when statistics of it came last.
 func standingNote(s *node.Standing, updated, now time.Time) string {
 	var said []string
-	if s.Off {
+	switch {
+	case s.Off:
 		said = append(said, "off")
+	case s.Drain:
+		said = append(said, "drain")
 	}
 	if s.Down {
 		said = append(said, "down")

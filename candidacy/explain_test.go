@@ -24,6 +24,8 @@ func TestWhyNoChainStartsWithAMember(t *testing.T) {
 		{"off", "physical app1 off", "app1: off\n"},
 		{"with the reason", "physical app1 off=disks", "app1: off, \"disks\"\n"},
 		{"and since when", "physical app1 off=disks standing=3m", "app1: off, \"disks\", for 3m0s\n"},
+		{"it drains", "physical app1 drain=update standing=3m", "app1: drain, \"update\", for 3m0s\n"},
+		{"it drains and is not well", "physical app1 drain=update down out", "app1: drain and down; out: no statistics yet\n"},
 		{"down", "physical app1 down=fire standing=1500ms", "app1: down, \"fire\", for 2s\n"},
 		{"out, with the age of the statistics", "physical app1 out updated=12s", "app1: out: no statistics for 12s\n"},
 		{"or that there were none", "physical app1 out", "app1: out: no statistics yet\n"},

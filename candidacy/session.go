@@ -67,15 +67,18 @@ func (s session) forward(req *Request) node.Forward {
 }
 
 // forwardOf returns where the requests of a physical go while it is off, down or out; zero if it is neither, or if the file has
-// it nowhere. Nodes have none.
+// it nowhere. Nodes have none. One that merely drains keeps its sessions.
 func forwardOf(m *node.Member) node.Forward {
-	switch {
-	case m.Physical == nil || m.Physical.Standing.Fit():
+	if m.Physical == nil {
 		return node.Forward{}
-	case m.Physical.Standing.Off:
-		return m.Physical.Forwards.Off
 	}
-	return m.Physical.Forwards.Down
+	switch s := &m.Physical.Standing; {
+	case s.Off:
+		return m.Physical.Forwards.Off
+	case s.Down || s.Out:
+		return m.Physical.Forwards.Down
+	}
+	return node.Forward{}
 }
 
 // owner returns the first member that a value names, or nil.

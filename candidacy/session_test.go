@@ -128,14 +128,19 @@ func TestBySessionDoesNotBringBackWhoWasTried(t *testing.T) {
 // A session of a physical that may not be chosen goes where the file says that its requests go, and to nobody else's forward.
 func TestBySessionFollowsTheForward(t *testing.T) {
 	const forwards = " forward_off=http://sorry.example.com/off forward_down=spare"
-	for _, row := range []struct{ name, said, want string }{
-		{"of one that is off", "off" + forwards, "http://sorry.example.com/off"},
-		{"of one that is down", "down" + forwards, "spare"},
-		{"of one that is out", "out" + forwards, "spare"},
-		{"off goes before down", "down off" + forwards, "http://sorry.example.com/off"},
-		{"one that is well needs none", forwards, ""},
-		{"nor has each one", "off", ""},
-		{"that for off is not for down", "down forward_off=http://sorry.example.com/off", ""},
+	for _, row := range []struct {
+		name, said, want string
+		keeps            bool // it keeps the session
+	}{
+		{name: "of one that is off", said: "off" + forwards, want: "http://sorry.example.com/off"},
+		{name: "of one that is down", said: "down" + forwards, want: "spare"},
+		{name: "of one that is out", said: "out" + forwards, want: "spare"},
+		{name: "off goes before down", said: "down off" + forwards, want: "http://sorry.example.com/off"},
+		{name: "of one that is down and drains", said: "down drain" + forwards, want: "spare"},
+		{name: "one that merely drains needs none", said: "drain" + forwards, keeps: true},
+		{name: "nor does one that is well", said: forwards, keeps: true},
+		{name: "nor has each one", said: "off"},
+		{name: "that for off is not for down", said: "down forward_off=http://sorry.example.com/off"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			f := candidacytest.Cluster("www1\nphysical app2 " + row.said + "\nphysical app3 off forward_off=wrong")
@@ -153,8 +158,26 @@ func TestBySessionFollowsTheForward(t *testing.T) {
 				if got != "" && candidacytest.Names(left) != "www1" {
 					t.Errorf("who cannot follow it has %s to choose from", candidacytest.Names(left))
 				}
+				if keeps := row.keeps && value == "0a000002"; keeps != (candidacytest.Names(left) == "app2") {
+					t.Errorf("the session %s has %s to choose from", value, candidacytest.Names(left))
+				}
 			}
 		})
+	}
+}
+
+// One that drains and was tried is not brought back, and its forward is not for it: the chain picks another.
+func TestASessionOfAPhysicalThatDrainsAndCannotBeReached(t *testing.T) {
+	f := candidacytest.Cluster("www1\nphysical app2 drain forward_off=spare forward_down=spare")
+	req := candidacytest.Request(f)
+	req.Fields = candidacytest.Fields{Cookie: []string{"PHPSESSID=0a000002"}}
+	c := candidacytest.Chain(candidacy.Builtin(), "bySession")
+	if got := candidacytest.Names(c.Select(req, candidacy.AppendCandidates(nil, req, nil))); got != "app2" {
+		t.Errorf("its session goes to %q", got)
+	}
+	got := c.Select(req, candidacy.AppendCandidates(nil, req, []*node.Member{f.Draining[0]}))
+	if candidacytest.Names(got) != "www1" || !req.Forward.IsZero() {
+		t.Errorf("the next attempt goes to %q, or to %+v", candidacytest.Names(got), req.Forward)
 	}
 }
 

@@ -108,9 +108,10 @@ func TestClusterReadsWhatIsSaidOfPhysicalsAndFarms(t *testing.T) {
 		physical app2 off=disks out standing=3m updated=9s forward_off=spare forward_down=https://sorry/
 		physical app3 down
 		farm reports down=flood standing=1m
-		www2`)
+		www2
+		physical app4 drain=update`)
 	web, reports := s.Farm("web"), s.Farm("reports")
-	if got, want := Names(web.Members), "www1 www2 app1 app2 app3"; got != want {
+	if got, want := Names(web.Members), "www1 www2 app1 app2 app3 app4"; got != want {
 		t.Fatalf("members: %s, want %s", got, want)
 	}
 	if got, want := Names(web.Candidates), "www1 www2 app1"; got != want {
@@ -144,6 +145,7 @@ func TestClusterReadsWhatIsSaidOfPhysicalsAndFarms(t *testing.T) {
 			Forwards: node.Forwards{Off: node.Forward{Farm: "spare"}, Down: to("https://sorry/")}, Updated: ago(9 * time.Second),
 		},
 		{Name: "app3", Standing: node.Standing{Down: true}},
+		{Name: "app4", Standing: node.Standing{Drain: true, Why: "update"}},
 	} {
 		want.Farm, want.URL = "web", at(want.Name)
 		if d := cmp.Diff(want, *Member(web, want.Name).Physical); d != "" {

@@ -48,6 +48,7 @@ func Cluster(text string) *node.Farm {
 //	stat.queue=3          that programs push; of a physical, too
 //	capacity=4  weight=2  of a physical
 //	off=why  out          of a physical; off, as down, of a farm, too. A reason may be left away
+//	drain=why             of a physical
 //	standing=3m           since when it stands so; default: not known
 //	updated=5s            since statistics of a physical came; default: 0s if there are any, else never
 //	forward_off=http://sorry/  forward_down=reports    of a physical and a farm: a URL, or the name of a farm

@@ -35,6 +35,8 @@ func (s *said) set(key, value string, agent bool) (known bool, err error) {
 		return false, nil
 	case key == "off":
 		s.standing.Off, s.standing.Why = true, value
+	case key == "drain":
+		s.standing.Drain, s.standing.Why = true, value
 	case key == "down":
 		s.standing.Down, s.standing.Why = true, value
 	case key == "out":

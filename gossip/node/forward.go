@@ -22,11 +22,13 @@ func (f *Farm) Forward() (to Forward, why string) {
 	return f.Forwards.Down, why
 }
 
-// allOff reports whether people have taken all members out of service. To drain a node is to do so.
+// allOff reports whether people have taken all members out of service. To drain one is to do so.
 func (f *Farm) allOff() bool {
 	for _, m := range f.Members {
-		off := m.Physical != nil && m.Physical.Standing.Off || m.Node != nil && m.Node.State == Draining
-		if !off {
+		switch {
+		case m.Physical != nil && (m.Physical.Standing.Off || m.Physical.Standing.Drain):
+		case m.Node != nil && m.Node.State == Draining:
+		default:
 			return false
 		}
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 func TestForwardOfAFarm(t *testing.T) {
-	off, down, out := Standing{Off: true}, Standing{Down: true}, Standing{Out: true}
+	off, down, out, drain := Standing{Off: true}, Standing{Down: true}, Standing{Out: true}, Standing{Drain: true}
 	both := Standing{Off: true, Down: true, Why: "night"}
 	for _, row := range []struct {
 		what    string
@@ -28,6 +28,9 @@ func TestForwardOfAFarm(t *testing.T) {
 		},
 		{"members that are all off", Standing{}, []Standing{off, both}, nil, "maintenance", "all its members are off"},
 		{"members that are off or down", Standing{}, []Standing{off, down}, nil, "sorry", "none of its members is fit"},
+		{"members that are off or drain", Standing{}, []Standing{off, drain}, nil, "maintenance", "all its members are off"},
+		{"members that drain or are down", Standing{}, []Standing{drain, down}, nil, "sorry", "none of its members is fit"},
+		{"one member drains", Standing{}, []Standing{drain, {}}, nil, "sorry", "none of its 1 candidates is left"},
 		{"members that are all out", Standing{}, []Standing{out, out}, nil, "sorry", "none of its members is fit"},
 		{"a farm without members", Standing{}, nil, nil, "sorry", "none of its members is fit"},
 		{"nodes that all drain", Standing{}, nil, []State{Draining, Draining}, "maintenance", "all its members are off"},

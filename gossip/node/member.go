@@ -148,6 +148,17 @@ func (m *Member) Unfit() string {
 	return ""
 }
 
+// fitButForDraining reports whether the member drains, and nothing else speaks against it.
+func (m *Member) fitButForDraining() bool {
+	switch {
+	case m.Node != nil:
+		return m.Node.State == Draining && m.Service.Ready
+	case m.Physical != nil:
+		return m.Physical.Standing.Drain && m.Physical.Standing.fitButForDraining()
+	}
+	return false
+}
+
 // HostPort returns where to connect to for a URL: host:port, with the port that the scheme implies if it names none.
 func HostPort(u *url.URL) string {
 	switch {

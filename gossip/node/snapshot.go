@@ -94,7 +94,7 @@ func (s *Snapshot) add(m *Member, live *LiveSet) {
 	switch {
 	case fit:
 		f.Candidates = append(f.Candidates, m)
-	case m.Node != nil && m.Node.State == Draining && m.Service.Ready && f.Standing.Fit():
+	case m.fitButForDraining() && f.Standing.Fit():
 		f.Draining = append(f.Draining, m)
 	}
 }

@@ -98,6 +98,31 @@ func TestSnapshotSortsMembersIntoLists(t *testing.T) {
 	}
 }
 
+// What drains keeps its sessions, if nothing else speaks against it.
+func TestPhysicalsThatDrain(t *testing.T) {
+	p := Parts{Taken: start(), Live: NewLiveSet()}
+	for name, s := range map[string]Standing{
+		"on": {}, "off": {Off: true}, "drain": {Drain: true, Why: "update"}, "drain,down": {Drain: true, Down: true},
+		"drain,out": {Drain: true, Out: true},
+	} {
+		for _, farm := range []string{"web", "closed"} {
+			p.Physicals = append(p.Physicals, Physical{Farm: farm, Name: name, URL: parseURL("http://a"), Standing: s})
+		}
+	}
+	p.Farms = []FarmInfo{{Name: "closed", Standing: Standing{Off: true}}}
+	s := NewSnapshot(p)
+	for farm, want := range map[string][2]string{"web": {"on", "drain"}, "closed": {"", ""}} {
+		f := s.Farm(farm)
+		if got := [2]string{memberNames(f.Candidates), memberNames(f.Draining)}; got != want {
+			t.Errorf("candidates and draining of %s: %q, want %q", farm, got, want)
+		}
+	}
+	m := s.Farm("web").Draining[0]
+	if m.Unfit() != "drain: update" || !m.Live.Since().IsZero() {
+		t.Errorf("it is unfit since %q, and may be chosen since %v", m.Unfit(), m.Live.Since())
+	}
+}
+
 func TestSnapshotSharesNothingWithItsParts(t *testing.T) {
 	nodes := []*Node{newNode(2, "b", "web"), newNode(1, "a", "web")}
 	NewSnapshot(Parts{Taken: start(), Nodes: nodes, Live: NewLiveSet()})
