@@ -35,7 +35,7 @@ func (o *Origin) checkOnce(ctx context.Context) (why string) {
 	return o.get(ctx, o.check, func(resp *http.Response) (why string) {
 		// Some servers log an answer that nobody read as an error. If it does not come, the status has come all the same.
 		_, _ = io.CopyN(io.Discard, resp.Body, maxBody)
-		if resp.StatusCode < 200 || resp.StatusCode > 399 {
+		if !o.cfg.Good(resp.StatusCode) {
 			return whyNot(o.check, strconv.Itoa(resp.StatusCode))
 		}
 		return ""

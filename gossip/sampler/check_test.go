@@ -25,6 +25,7 @@ func TestCheck(t *testing.T) {
 		path   string // "" is a TCP connect
 		origin *fake
 		dial   func(context.Context, string, string) (net.Conn, error)
+		good   func(int) bool
 		why    string // "" is good
 	}{
 		{name: "a connection is enough", origin: &fake{answer: silent}},
@@ -45,6 +46,14 @@ func TestCheck(t *testing.T) {
 		},
 		{name: "400", path: "/health", origin: &fake{answer: response(400)}, why: "GET /health: 400"},
 		{name: "503", path: "/health", origin: &fake{answer: response(503)}, why: "GET /health: 503"},
+		{
+			name: "401, which is good here", path: "/health", good: func(s int) bool { return s == 401 },
+			origin: &fake{answer: response(401)},
+		},
+		{
+			name: "200, which is not", path: "/health", good: func(s int) bool { return s == 401 },
+			origin: &fake{answer: response(200)}, why: "GET /health: 200",
+		},
 		{
 			name: "101", path: "/health",
 			origin: &fake{answer: says("HTTP/1.1 101 Switching\r\n\r\n")},
@@ -99,7 +108,7 @@ func TestCheck(t *testing.T) {
 				if c.origin != nil {
 					dial = c.origin.Dial
 				}
-				o := newOrigin(t, OriginConfig{Check: c.path, Dial: dial})
+				o := newOrigin(t, OriginConfig{Check: c.path, Good: c.good, Dial: dial})
 				began := time.Now()
 				o.Probe(t.Context())
 				if took := time.Since(began); took > time.Second {

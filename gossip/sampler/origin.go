@@ -18,10 +18,12 @@ import (
 type OriginConfig struct {
 	Farm string
 	URL  *url.URL // http://, https:// or h2c://host:port. Required
-	// Check is a path, with a query if need be, that must answer GET with a status from 200 to 399. Default: a TCP
+	// Check is a path, with a query if need be, that must answer GET with a status that is Good. Default: a TCP
 	// connection is enough and, for https, that TLS can be spoken over it.
 	Check string
-	TLS   *tls.Config // for https. Default: the system's authorities, and the host of URL
+	// Good reports whether a status answers Check well. Default: those from 200 to 399 do.
+	Good func(status int) bool
+	TLS  *tls.Config // for https. Default: the system's authorities, and the host of URL
 	// StatusURL is a page, by http, that tells how many workers are busy: mod_status (?auto), stub_status or php-fpm.
 	// Default: none.
 	StatusURL *url.URL
@@ -79,6 +81,9 @@ func NewOrigin(cfg OriginConfig) (*Origin, error) {
 	cfg.Fall, cfg.Rise = cmp.Or(cfg.Fall, 2), cmp.Or(cfg.Rise, 2)
 	if cfg.Dial == nil {
 		cfg.Dial = new(net.Dialer).DialContext
+	}
+	if cfg.Good == nil {
+		cfg.Good = func(status int) bool { return 200 <= status && status <= 399 }
 	}
 	o := &Origin{cfg: cfg, tally: tally{fall: cfg.Fall, rise: cfg.Rise}}
 	if cfg.Check != "" {
