@@ -63,6 +63,56 @@ func TestAthenaPhysicalThatIsOffOrDownOrOutIsNeverACandidate(t *testing.T) {
 	}
 }
 
+// That a physical drains is no state of mod_athena's, and follows the same rules: it is never a candidate, others come to know,
+// it is kept while it is in, and it ends when somebody says on or off.
+func TestAPhysicalThatDrains(t *testing.T) {
+	l := twoFarms()
+	a, b := newStore(t, 1, l), newStore(t, 2, l)
+	a.must(t, start, say("physical app01 drain: update"))
+	now := exchange(t, start, 50*time.Millisecond, a, b)
+	for i, s := range []*Store{a, b} {
+		if got := s.stands("reports", "app01", now); got != "drain up in: update" {
+			t.Errorf("agent %d says %q", i+1, got)
+		}
+		f := snapshotOf(s, l, now).Farm("reports")
+		if got := candidates(s, l, "reports", now); got != "app02" || len(f.Draining) != 1 || f.Draining[0].Name != "app01" {
+			t.Errorf("agent %d has candidates %q, and %d that drain", i+1, got, len(f.Draining))
+		}
+	}
+	since := a.filled("reports", "app01", now).Standing.Since
+	b.must(t, now.Add(time.Second), say("physical app01 down: fire"))
+	now = exchange(t, now.Add(time.Second), 50*time.Millisecond, a, b)
+	if p := a.filled("reports", "app01", now); words(p.Standing) != "drain down in: update" || !p.Standing.Since.Equal(since) {
+		t.Errorf("that is down, too: %s, since %v", words(p.Standing), p.Standing.Since)
+	}
+	if f := snapshotOf(a, l, now).Farm("reports"); len(f.Draining) > 0 {
+		t.Error("one that is down keeps its sessions")
+	}
+	if got := a.stands("reports", "app01", start.Add(time.Hour)); got != "drain down out: update" {
+		t.Errorf("after an hour: %s", got)
+	}
+	for said, want := range map[string]string{"on, up": "on up in", "off, up: x": "off up in: x"} {
+		s := newStore(t, 1, l)
+		s.must(t, start, say("physical app01 drain: update"), say("physical app01 "+said))
+		if got := s.stands("reports", "app01", start); got != want {
+			t.Errorf("told %q it is %q", said, got)
+		}
+	}
+}
+
+// Two agents were told of one physical at the same moment, under one version: all agree on which counts.
+func TestOfOneVersionOffGoesBeforeDrainAndThatBeforeOn(t *testing.T) {
+	v := version{7, id(1)}
+	on, drain, off := state{version: v}, state{drain: true, version: v}, state{set: true, version: v}
+	for _, row := range []struct {
+		newer, than *state
+	}{{&drain, &on}, {&off, &drain}, {&off, &on}} {
+		if !row.newer.newer(row.than) || row.than.newer(row.newer) {
+			t.Errorf("%s is not newer than %s, or is so both ways", row.newer.word(onOff), row.than.word(onOff))
+		}
+	}
+}
+
 // Check 10: in/out changes with no operator action when updates stop; on/off and up/down never do.
 func TestAthenaOutComesByItselfOffAndDownNeverDo(t *testing.T) {
 	s := newStore(t, 1, twoFarms())

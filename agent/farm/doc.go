@@ -3,7 +3,8 @@
 //
 // # States
 //
-// There are three, kept apart, as mod_athena has them. On/off is said by people, up/down by people, scripts and checks. In/out
+// There are three, kept apart, as mod_athena has them. On/off is said by people, up/down by people, scripts and checks. A physical
+// may be told to drain instead of on or off, which is our own: it keeps the sessions that it has and gets nothing else. In/out
 // follows from the clock: a physical of which statistics are expected (expect_update) is in when the file begins to list it,
 // goes out when none came for that long, and is in again with the first. An update that names no field counts as statistics:
 // it says that somebody is there. What is said of on/off and up/down does not. Nobody can write in/out, and no timer changes
@@ -29,6 +30,13 @@
 // Statistics are repeated, too, as slowly, by the agent that they were pushed to, for an hour, unless they are pushed more
 // often than that anyway: else a datagram that is lost could put a physical out that is pushed to once a minute. Of a note only
 // that is taken which our own file lists. Whoever may send us beats may send us notes.
+//
+// # Mirroring
+//
+// Another engine, of another cluster perhaps, is told over HTTP ([Store.Said], [Store.Mirror]; the form is in the manual of package
+// status/athena). States go with their versions, so that the newest wins there, too, and what comes back is no news. Statistics
+// have no version: they would look a little younger each time they came round, since their way takes time. So only those that
+// programs pushed to this very agent are told, and what came by a mirror goes to the agents of our cluster, and no further.
 //
 // # What is kept
 //

@@ -83,6 +83,8 @@ func say(text string) (u node.Update) {
 		switch w {
 		case "on", "off":
 			u.Off = new(w == "off")
+		case "drain":
+			u.Drain = new(true)
 		case "up", "down":
 			u.Down = new(w == "down")
 		default:
@@ -105,7 +107,8 @@ func (s *Store) stands(farm, name string, now time.Time) string {
 }
 
 func words(st node.Standing) string {
-	text := onOff.word(st.Off) + " " + upDown.word(st.Down) + " " + map[bool]string{true: "out", false: "in"}[st.Out]
+	first := state{set: st.Off, drain: st.Drain}
+	text := first.word(onOff) + " " + upDown.word(st.Down) + " " + map[bool]string{true: "out", false: "in"}[st.Out]
 	if st.Why != "" {
 		text += ": " + st.Why
 	}

@@ -55,6 +55,19 @@ func TestChangesAreLoggedOnce(t *testing.T) {
 			"back, and why", func() { s.must(t, now, say("physical app01 on: repaired")) },
 			`level=INFO msg="a state was changed" physical=app01 from=off to=on by=10.58.4.9 why=repaired`,
 		},
+		{
+			"that it drains", func() { s.must(t, now, say("physical app01 drain: update")) },
+			`level=INFO msg="a state was changed" physical=app01 from=on to=drain by=10.58.4.9 why=update`,
+		},
+		{"that it drains still", func() { s.must(t, now, say("physical app01 drain: update")) }, ""},
+		{
+			"that it is off then", func() { s.must(t, now, say("physical app01 off: update")) },
+			`level=INFO msg="a state was changed" physical=app01 from=drain to=off by=10.58.4.9 why=update`,
+		},
+		{
+			"that it is on again", func() { s.must(t, now, say("physical app01 on")) },
+			`level=INFO msg="a state was changed" physical=app01 from=off to=on by=10.58.4.9 why=""`,
+		},
 		{"what already is", func() { s.must(t, now, say("physical app01 on")) }, ""},
 		{"what nobody doubted", func() { s.must(t, now, say("physical app02 on, up")) }, ""},
 		{"two of a farm, by somebody who forges lines", func() {

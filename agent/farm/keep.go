@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -132,7 +134,7 @@ func keptOf(e *entity, p pair) *keptState {
 		return nil
 	}
 	return &keptState{
-		State: p.word(v.set), Why: v.why, By: v.by, Since: v.since.UTC(), Counter: v.version.counter, Node: v.version.node.String(),
+		State: v.word(p), Why: v.why, By: v.by, Since: v.since.UTC(), Counter: v.version.counter, Node: v.version.node.String(),
 	}
 }
 
@@ -169,6 +171,9 @@ func (s *Store) restore(text []byte, now time.Time) error {
 	for kind, all := range [][]keptEntity{f.Physicals, f.Farms} {
 		for _, k := range all {
 			states, err := k.states(now)
+			if err == nil && kind == kindOf(true) && states[onOff].drain {
+				err = errors.New("a farm cannot drain")
+			}
 			if err != nil {
 				return fmt.Errorf("%s %q: %w", kindName(kind == kindOf(true)), k.Name, err)
 			}
@@ -197,8 +202,12 @@ func (k *keptEntity) states(now time.Time) (all [pairs]state, err error) {
 }
 
 func (k *keptState) state(p pair, now time.Time) (state, error) {
-	if k.State != p.word(true) && k.State != p.word(false) {
-		return state{}, fmt.Errorf("state %q: want %s or %s", k.State, p.word(false), p.word(true))
+	words := []string{p.word(false), p.word(true)}
+	if p == onOff {
+		words = append(words, drainWord)
+	}
+	if !slices.Contains(words, k.State) {
+		return state{}, fmt.Errorf("state %q: want one of %s", k.State, strings.Join(words, ", "))
 	}
 	id, err := node.ParseID(k.Node)
 	if err != nil {
@@ -211,7 +220,7 @@ func (k *keptState) state(p pair, now time.Time) (state, error) {
 		return state{}, fmt.Errorf("since %v cannot be", k.Since)
 	}
 	return state{
-		set: k.State == p.word(true), why: clean(k.Why, node.MaxWhy), by: clean(k.By, MaxBy), since: when(k.Since, now),
-		version: version{k.Counter, id},
+		set: k.State == p.word(true), drain: k.State == drainWord, why: clean(k.Why, node.MaxWhy), by: clean(k.By, MaxBy),
+		since: when(k.Since, now), version: version{k.Counter, id},
 	}, nil
 }

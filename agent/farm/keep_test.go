@@ -30,14 +30,14 @@ func (s *Store) saveNow() {
 func TestStatesOutliveARestart(t *testing.T) {
 	dir := t.TempDir()
 	s := kept(t, 1, dir, nil)
-	s.must(t, start.Add(-time.Hour), say("physical app01 off: disk"), say("physical app02 down, on"))
+	s.must(t, start.Add(-time.Hour), say("physical app01 off: disk"), say("physical app02 down, drain: update"))
 	s.must(t, start.Add(-time.Hour), say("farm jobs off: holiday"))
 	s.must(t, start, push("app01", "load", 1.0))
 	s.Check("reports", "app02", errors.New("refused"), start)
 	s.saveNow()
 
 	again := kept(t, 1, dir, nil)
-	for name, want := range map[string]string{"app01": "off up in: disk", "app02": "on down in"} {
+	for name, want := range map[string]string{"app01": "off up in: disk", "app02": "drain down in: update"} {
 		if got := again.stands("reports", name, start); got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
@@ -123,6 +123,8 @@ func TestABrokenFileIsSetAside(t *testing.T) {
 		"of zeros":                   strings.Repeat("\x00", 100),
 		"with a state of its own":    strings.Replace(whole, `"off"`, `"out"`, 1),
 		"with a state of the other":  strings.Replace(whole, `"off"`, `"down"`, 1),
+		"with up that drains":        strings.NewReplacer(`"off"`, `"drain"`, "on_off", "up_down").Replace(whole),
+		"with a farm that drains":    strings.NewReplacer(`"off"`, `"drain"`, "physicals", "farms", "app01", "jobs").Replace(whole),
 		"with a counter of zero":     strings.Replace(whole, `:7`, `:0`, 1),
 		"with a negative counter":    strings.Replace(whole, `:7`, `:-1`, 1),
 		"with a counter of far away": strings.Replace(whole, `:7`, `:18446744073709551615`, 1),
@@ -304,7 +306,7 @@ func TestRunWithoutADirectoryWaits(t *testing.T) {
 // FuzzRestore: whatever stands in the file, it is taken whole or not at all, and what is taken is kept the same.
 func FuzzRestore(f *testing.F) {
 	s := newStore(f, 1, twoFarms())
-	s.must(f, start, say("physical app01 off, down: disk"), say("farm jobs down: holiday"))
+	s.must(f, start, say("physical app01 off, down: disk"), say("physical app02 drain: update"), say("farm jobs down: holiday"))
 	file := s.kept()
 	text, err := encodeFile(&file)
 	if err != nil {

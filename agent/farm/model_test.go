@@ -55,9 +55,12 @@ func (w *world) say(rt *rapid.T, t *testing.T) {
 		u.Name = "jobs"
 	}
 	p, set := pair(rapid.IntRange(0, 1).Draw(rt, "pair")), rapid.Bool().Draw(rt, "set")
-	if p == onOff {
+	switch {
+	case p == onOff && !u.Farm && rapid.Bool().Draw(rt, "drain"):
+		u.Drain = new(true)
+	case p == onOff:
 		u.Off = new(set)
-	} else {
+	default:
 		u.Down = new(set)
 	}
 	w.stores[i].must(t, w.clock(i), u)
@@ -174,7 +177,7 @@ func (w *world) text(of func(key) state) (text string) {
 	for _, name := range []string{"app01", "jobs"} {
 		for p := range pair(pairs) {
 			v := of(key{name == "jobs", name, p})
-			text += fmt.Sprintf("%s %s (%q, %d by %s), ", name, p.word(v.set), v.why, v.version.counter, v.version.node.Short())
+			text += fmt.Sprintf("%s %s (%q, %d by %s), ", name, v.word(p), v.why, v.version.counter, v.version.node.Short())
 		}
 	}
 	return text

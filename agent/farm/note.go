@@ -25,9 +25,10 @@ const (
 	stateKind = 1
 	statsKind = 2
 
-	farmFlag = 1 // it is a farm's, else a physical's
-	downFlag = 2 // it is up or down, else on or off
-	setFlag  = 4 // it is off, or down
+	farmFlag  = 1 // it is a farm's, else a physical's
+	downFlag  = 2 // it is up or down, else on, off or drain
+	setFlag   = 4 // it is off, or down
+	drainFlag = 8 // it drains: of a physical, with no other flag
 
 	recordHead = 3
 	maxRecord  = 500 // bytes of a record that we make: of two, both go into a note
@@ -62,7 +63,7 @@ func appendState(b []byte, v *stateSaid, now time.Time) []byte {
 	for _, f := range []struct {
 		on  bool
 		bit byte
-	}{{v.farm, farmFlag}, {v.pair == upDown, downFlag}, {v.set, setFlag}} {
+	}{{v.farm, farmFlag}, {v.pair == upDown, downFlag}, {v.set, setFlag}, {v.drain, drainFlag}} {
 		if f.on {
 			flags |= f.bit
 		}
@@ -153,7 +154,7 @@ func parseNote(b []byte, now time.Time) (n note, err error) {
 
 func (r *reader) state(now time.Time) (v stateSaid) {
 	flags := r.u8()
-	v.farm, v.set = flags&farmFlag != 0, flags&setFlag != 0
+	v.farm, v.set, v.drain = flags&farmFlag != 0, flags&setFlag != 0, flags&drainFlag != 0
 	if flags&downFlag != 0 {
 		v.pair = upDown
 	}
@@ -163,7 +164,7 @@ func (r *reader) state(now time.Time) (v stateSaid) {
 	v.name, v.why, v.by = r.text(node.MaxFarm), r.text(node.MaxWhy), r.text(MaxBy)
 	switch {
 	case !r.ok():
-	case flags&^(farmFlag|downFlag|setFlag) != 0:
+	case flags&^(farmFlag|downFlag|setFlag) != 0 && flags != drainFlag:
 		r.fail("flags")
 	case !plausible(v.version.counter, now):
 		r.fail("counter")

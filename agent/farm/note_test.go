@@ -48,6 +48,10 @@ func TestBytesOfANote(t *testing.T) {
 	if got := hex.EncodeToString(noteOf(appendState(nil, &state, start), pushed)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+	state.farm, state.pair, state.set, state.drain = false, onOff, false, true
+	if got := appendState(nil, &state, start)[recordHead]; got != 8 {
+		t.Errorf("the flags of a physical that drains are %d, want 8", got)
+	}
 }
 
 var inNotes = cmp.AllowUnexported(note{}, stateSaid{}, statsSaid{}, state{}, version{})
@@ -65,13 +69,14 @@ func TestNotesAreReadAsTheyWereWritten(t *testing.T) {
 				farm: rapid.Bool().Draw(rt, "farm"), name: rapid.StringMatching(`[a-z0-9._-]{1,32}`).Draw(rt, "name"),
 				pair: pair(rapid.IntRange(0, 1).Draw(rt, "pair")),
 				state: state{
-					set: rapid.Bool().Draw(rt, "set"), why: clean(text.Draw(rt, "why"), node.MaxWhy),
+					set: rapid.Bool().Draw(rt, "set"), drain: rapid.Bool().Draw(rt, "drain"), why: clean(text.Draw(rt, "why"), node.MaxWhy),
 					by: clean(text.Draw(rt, "by"), MaxBy), since: age.Draw(rt, "since"),
 					version: version{
 						rapid.Uint64Range(1, millis(start)+maxAhead).Draw(rt, "counter"), id(rapid.Uint64Min(1).Draw(rt, "node")),
 					},
 				},
 			}
+			v.drain = v.drain && !v.farm && !v.set && v.pair == onOff
 			record := appendState(nil, &v, start)
 			e := entity{name: v.name}
 			e.states[v.pair] = v.state
@@ -130,7 +135,10 @@ func TestMalformedNotes(t *testing.T) {
 		"a length that is not there":                {noteOf([]byte{99, 0, 5, 1, 2}), "cut short"},
 		"an unknown kind with a length that is not": {noteOf([]byte{99, 255, 255}), "cut short"},
 		"a state that is cut short":                 {noteOf([]byte{stateKind, 0, 2, 0, 0}), "cut short"},
-		"flags that nobody knows":                   {at(slices.Clone(good), flags, 8), "flags"},
+		"flags that nobody knows":                   {at(slices.Clone(good), flags, 16), "flags"},
+		"a farm that drains":                        {at(slices.Clone(good), flags, farmFlag|drainFlag), "flags"},
+		"one that is off and drains":                {at(slices.Clone(good), flags, setFlag|drainFlag), "flags"},
+		"one that is up and drains":                 {at(slices.Clone(good), flags, downFlag|drainFlag), "flags"},
 		"a counter of the far future":               {at(slices.Clone(good), counter, 1), "counter"},
 		"no counter":                                {state(func(v *stateSaid) { v.version.counter = 0 }), "counter"},
 		"no node":                                   {state(func(v *stateSaid) { v.version.node = node.ID{} }), "node id"},

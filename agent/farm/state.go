@@ -36,9 +36,13 @@ func (p pair) word(set bool) string {
 	return "up"
 }
 
+// drainWord is the third word of onOff, which physicals alone have.
+const drainWord = "drain"
+
 // state is what was said last of a pair. The zero value is on, or up, and was never said.
 type state struct {
 	set     bool // it is off, or down
+	drain   bool // it drains: of onOff only, and not while it is set
 	why     string
 	by      string    // who said it
 	since   time.Time // since when it is so, by our own clock
@@ -80,6 +84,8 @@ func (s *state) newer(o *state) bool {
 		return c > 0
 	case s.set != o.set:
 		return s.set
+	case s.drain != o.drain:
+		return s.drain
 	}
 	return cmp.Or(strings.Compare(s.why, o.why), strings.Compare(s.by, o.by)) > 0
 }
@@ -87,8 +93,21 @@ func (s *state) newer(o *state) bool {
 // said reports whether anybody ever said it.
 func (s *state) said() bool { return s.version != version{} }
 
+// word returns the state in a word.
+func (s *state) word(p pair) string {
+	if s.drain {
+		return drainWord
+	}
+	return p.word(s.set)
+}
+
+// agrees reports whether both are the same word, whatever the reason.
+func (s *state) agrees(o *state) bool { return s.set == o.set && s.drain == o.drain }
+
 // same reports whether both stand for the same, whenever it was said.
-func (s *state) same(o *state) bool { return s.set == o.set && (!s.set || s.why == o.why) }
+func (s *state) same(o *state) bool {
+	return s.agrees(o) && (!s.set && !s.drain || s.why == o.why)
+}
 
 // fault is what our own check of a member found.
 type fault struct {
@@ -105,15 +124,17 @@ type entity struct {
 	untold [pairs]bool // it was said here, and the others do not know yet
 	queued bool        // it is in Store.newStates
 
+	changed uint64 // number of the last change of which other engines are told, see Mark
+
 	statistics // of a physical
 }
 
 // standing works out how a farm stands.
 func (e *entity) standing() node.Standing {
 	off, down := &e.states[onOff], &e.states[upDown]
-	s := node.Standing{Off: off.set, Down: down.set}
+	s := node.Standing{Off: off.set, Drain: off.drain, Down: down.set}
 	switch {
-	case s.Off:
+	case s.Off || s.Drain:
 		s.Why, s.Since = off.why, off.since
 	case s.Down:
 		s.Why, s.Since = down.why, down.since
@@ -126,7 +147,7 @@ func (e *entity) standing() node.Standing {
 // standing works out how a physical stands in a farm.
 func (m *member) standing(now time.Time) node.Standing {
 	s := m.entity.standing()
-	said := s.Off || s.Down
+	said := s.Off || s.Drain || s.Down
 	s.Down = s.Down || m.check.failed
 	s.Out = m.isOut(now)
 	switch {

@@ -19,7 +19,8 @@ type statistics struct {
 	shown []node.Stat // the same, for everybody to read; nil if something changed since
 	fresh time.Time   // when the youngest was taken, or somebody said that it is alive; zero: never
 
-	own       time.Time // the same, of those that were pushed here
+	own       time.Time // the same, of those that were pushed here, or to another engine that mirrors to us
+	pushed    time.Time // the same, of those that were pushed here
 	toldOwn   time.Time // when the others were last told of them
 	aliveNews bool      // own is not told yet
 	waiting   bool      // it is in Store.newStats
@@ -28,8 +29,9 @@ type statistics struct {
 // stat is a statistic, and what the others know of it.
 type stat struct {
 	node.Stat
-	own  bool // it was pushed here
-	news bool // and is not told yet
+	own      bool // it was pushed here, or to another engine that mirrors to us
+	news     bool // and is not told yet
+	mirrored bool // and it was another engine
 }
 
 // validStat returns what is wrong with a statistic that was pushed.

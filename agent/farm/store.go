@@ -38,6 +38,7 @@ type Store struct {
 	scratch  []byte
 
 	newStates, newStats []*entity // of which there is something that the others have not been told, the oldest first
+	changes             uint64    // see Mark
 	statesTurn          turn
 	statsTurn           turn
 }
@@ -144,17 +145,18 @@ func (s *Store) say(e *entity, p pair, v state, heard node.ID) {
 	if !v.newer(old) {
 		return
 	}
-	if v.set == old.set && old.said() {
+	if v.agrees(old) && old.said() {
 		v.since = old.since
 	}
 	if !v.same(old) {
 		s.news = append(s.news, change{
-			farm: e.farm, name: e.name, from: p.word(old.set), to: p.word(v.set), by: v.by, why: v.why, heard: heard,
+			farm: e.farm, name: e.name, from: old.word(p), to: v.word(p), by: v.by, why: v.why, heard: heard,
 		})
 		s.change()
 		wake(s.save)
 	}
 	*old = v
+	s.touch(e)
 	e.untold[p] = false // whoever told us of it tells the others
 	s.unkept = true
 }

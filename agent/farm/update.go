@@ -111,7 +111,9 @@ func checkUpdate(u *node.Update) error {
 	switch {
 	case u.Farm && len(u.Stats) > 0:
 		return errors.New("a farm has no statistics: push them for its members")
-	case u.Farm && u.Off == nil && u.Down == nil:
+	case u.Farm && u.Drain != nil && *u.Drain:
+		return errors.New("a farm cannot drain: drain its members, or say off")
+	case u.Farm && !u.SaysState():
 		return errors.New("it says nothing: say on, off, up or down")
 	}
 	for i := range u.Stats {
@@ -125,15 +127,16 @@ func checkUpdate(u *node.Update) error {
 // apply takes in an update that was found right.
 func (s *Store) apply(u *node.Update, by string, now time.Time) {
 	e := s.entities[kindOf(u.Farm)][u.Name]
-	why := clean(u.Why, node.MaxWhy)
-	for p, set := range [pairs]*bool{onOff: u.Off, upDown: u.Down} {
-		if set != nil {
-			v := state{set: *set, why: why, by: by, since: now, version: e.states[p].version.next(s.self, now)}
-			s.say(e, pair(p), v, node.ID{})
-			s.tellState(e, pair(p))
-		}
+	v := state{why: clean(u.Why, node.MaxWhy), by: by}
+	if off, drain, said := u.OnOff(); said {
+		v.set, v.drain = off, drain
+		s.tell(e, onOff, v, now)
 	}
-	if len(u.Stats) == 0 && u.Off == nil && u.Down == nil {
+	if u.Down != nil {
+		v.set, v.drain = *u.Down, false
+		s.tell(e, upDown, v, now)
+	}
+	if len(u.Stats) == 0 && !u.SaysState() {
 		s.alive(e, now)
 	}
 	for _, v := range u.Stats {
@@ -143,9 +146,17 @@ func (s *Store) apply(u *node.Update, by string, now time.Time) {
 	}
 }
 
+// tell takes in a state that is said here, and has the others told of it.
+func (s *Store) tell(e *entity, p pair, v state, now time.Time) {
+	v.since, v.version = now, e.states[p].version.next(s.self, now)
+	s.say(e, p, v, node.ID{})
+	s.tellState(e, p)
+}
+
 // alive notes that a physical was heard of by us.
 func (s *Store) alive(e *entity, at time.Time) {
-	e.fresh, e.own = later(e.fresh, at), later(e.own, at)
+	e.fresh, e.own, e.pushed = later(e.fresh, at), later(e.own, at), later(e.pushed, at)
+	s.touch(e)
 	s.tellStats(e)
 	s.change()
 }

@@ -62,6 +62,9 @@ func TestUpdateIsRefused(t *testing.T) {
 		"that says nothing of a farm": {
 			[]node.Update{{Farm: true, Name: "jobs"}}, `update 1, of farm "jobs": it says nothing: say on, off, up or down`,
 		},
+		"that has a farm drain": {
+			[]node.Update{say("farm jobs drain")}, `update 1, of farm "jobs": a farm cannot drain: drain its members, or say off`,
+		},
 		"with a 65th statistic": {
 			[]node.Update{{Name: "app01", Stats: numbered(0, 65)}},
 			`physical "app01" would have more than 64 statistics: push fewer names; those that nobody pushed for 1h0m0s make room`,
