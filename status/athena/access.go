@@ -11,8 +11,8 @@ import (
 // maxAsking is how many addresses one request may name. Whoever needs more may not use the interface.
 const maxAsking = 32
 
-// admit returns an error if one of those who ask may not use a part. Where there is nothing, whoever may use some part is
-// told so.
+// admit returns an error if one of those who ask may not use a part, or has not the token that it takes. Where there is nothing,
+// whoever may use some part is told so.
 func (h *handler) admit(x *exchange, part Part, there bool) error {
 	var err error
 	if x.asking, err = appendAsking(x.asking, x.r); err != nil {
@@ -27,10 +27,13 @@ func (h *handler) admit(x *exchange, part Part, there bool) error {
 			return &failure{http.StatusForbidden, fmt.Sprintf("%v may not use this: see allow under [athena] of the agent's file", a)}
 		}
 	}
-	if part == PartUpdate && fromAnotherSite(x.r) {
+	if (part == PartUpdate || part == PartMirror) && fromAnotherSite(x.r) {
 		return &failure{http.StatusForbidden, "a page of another site has sent this: no page changes anything here"}
 	}
-	return nil
+	if !there {
+		return h.prove(x, allParts)
+	}
+	return h.prove(x, setOf(part))
 }
 
 func (h *handler) anyPart(a netip.Addr) bool {

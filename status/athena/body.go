@@ -9,11 +9,18 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
 // maxBody is the most bytes of a body.
 const maxBody = 1 << 20
+
+// Kinds of bodies.
+const (
+	kindForm = "application/x-www-form-urlencoded"
+	kindJSON = "application/json"
+)
 
 // parseBody reads the body of a POST: a form or JSON. begins says of which arguments the first of several begins the next
 // embedded request of a form.
@@ -22,22 +29,31 @@ func (q *query) parseBody(w http.ResponseWriter, r *http.Request, begins func(*a
 	if r.URL.RawQuery != "" {
 		return &failure{http.StatusBadRequest, "want the arguments of a POST in its body, and none in the URL"}
 	}
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/x-www-form-urlencoded" && kind != "application/json" {
-		return &failure{http.StatusUnsupportedMediaType, fmt.Sprintf("the body is %s: send application/x-www-form-urlencoded or "+
-			"application/json", quote(r.Header.Get("Content-Type")))}
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return &failure{statusTooLarge, fmt.Sprintf("the body is larger than %d bytes: send it in parts", maxBody)}
-	}
-	if err != nil {
-		return &failure{http.StatusBadRequest, "the body ended before its end: " + err.Error()}
-	}
-	if kind == "application/json" {
+	kind, body, err := readBody(w, r, kindForm, kindJSON)
+	switch {
+	case err != nil:
+		return err
+	case kind == kindJSON:
 		return q.parseJSON(body)
 	}
 	return q.parseForm(string(body), begins)
+}
+
+// readBody reads the body of a POST, which must be of one of those kinds.
+func readBody(w http.ResponseWriter, r *http.Request, kinds ...string) (kind string, body []byte, err error) {
+	kind, _, err = mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || !slices.Contains(kinds, kind) {
+		return "", nil, &failure{http.StatusUnsupportedMediaType, fmt.Sprintf("the body is %s: send %s",
+			quote(r.Header.Get("Content-Type")), strings.Join(kinds, " or "))}
+	}
+	body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return "", nil, &failure{statusTooLarge, fmt.Sprintf("the body is larger than %d bytes: send it in parts", maxBody)}
+	}
+	if err != nil {
+		return "", nil, &failure{http.StatusBadRequest, "the body ended before its end: " + err.Error()}
+	}
+	return kind, body, nil
 }
 
 // more ends an embedded request of a body, if one more fits.
@@ -139,6 +155,8 @@ type jsonReader struct {
 	q    *query
 	body []byte
 	dec  *json.Decoder
+
+	inStats bool // what is read stands in an object of statistics
 }
 
 // at returns the offset of what is read next.
@@ -210,6 +228,8 @@ func (p *jsonReader) value(key string, at int, outer bool) error {
 	case err != nil:
 		return err
 	case outer && key == allStats && t == json.Delim('{'):
+		p.inStats = true
+		defer func() { p.inStats = false }()
 		return p.pairs(false)
 	case outer && t == json.Delim('['):
 		return p.list(key, at)
@@ -233,7 +253,7 @@ func (p *jsonReader) list(key string, at int) error {
 }
 
 func (p *jsonReader) scalar(t json.Token, key string, at, valueAt int) error {
-	a := arg{key: key, at: at, valueAt: valueAt}
+	a := arg{key: key, at: at, valueAt: valueAt, stat: p.inStats}
 	switch v := t.(type) {
 	case string:
 		a.value = v

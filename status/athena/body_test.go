@@ -61,6 +61,8 @@ func TestBodiesThatAreRefused(t *testing.T) {
 		{"null", jsonKind, `{"h":"app01","load1":null}`, 400, `at byte 22: want a text, a number, true or false for "load1"`},
 		{"an object in an object", jsonKind, `{"h":"app01","load1":{"x":1}}`, 400, "at byte 22: want a text"},
 		{"a list in a list", jsonKind, `{"h":["app01",["app02"]]}`, 400, "at byte 15: want a text"},
+		{"another entity among statistics", jsonKind, `{"h":"app01","stats":{"db":17,"h":"app02"}}`, 400, `at byte 31: "h" is no name of a statistic`},
+		{"a state among statistics", jsonKind, `{"h":"app01","stats":{"state":"off"}}`, 400, `at byte 23: "state" is no name of a statistic`},
 		{"lists of statistics", jsonKind, `{"h":"app01","stats":{"load1":[1,2]}}`, 400, "at byte 31: want a text"},
 		{"a key twice", jsonKind, `{"h":"app01","load1":1,"load1":2}`, 400, `at byte 24: "load1" is given twice`},
 		{"a number that is too large", jsonKind, `{"h":"app01","load1":1e999}`, 400, "at byte 22: want a number"},

@@ -17,7 +17,7 @@ const (
 	also                  // it is another name for that
 	within                // it names the farm that they are in
 	formats               // it says how the reply is written; it has no value of its own
-	state                 // on or off, can be written
+	state                 // on, off or drain, can be written
 	health                // up or down, can be written
 	reason                // why, is written with one of those
 	statistic             // it stands for the pushed statistic of its name
@@ -144,11 +144,21 @@ func (c *code[T]) uses() string {
 	return "read"
 }
 
-func onOff(off bool) string {
-	if off {
-		return "off"
+// The words for whether an entity is in service. That a physical drains is our own.
+const (
+	onWord    = "on"
+	offWord   = "off"
+	drainWord = "drain"
+)
+
+func onOff(s *node.Standing) string {
+	switch {
+	case s.Off:
+		return offWord
+	case s.Drain:
+		return drainWord
 	}
-	return "on"
+	return onWord
 }
 
 func upDown(down bool) string {

@@ -18,6 +18,8 @@ func engineTable() *table[Self] {
 			{'N', "nodes", shows, "how many nodes it knows", func(s *Self, _ time.Time) any { return s.Nodes }},
 			{'q', "queries", shows, "how often a member was asked for", func(s *Self, _ time.Time) any { return s.Queries }},
 			{'U', "taken", shows, "updates that were taken", func(s *Self, _ time.Time) any { return s.Updates }},
+			{'X', "mirrored", shows, "farms and physicals of which another engine told", func(s *Self, _ time.Time) any { return s.Mirrored }},
+			{'M', "mirrors", shows, "engines to which it is mirrored, and how that goes", func(s *Self, _ time.Time) any { return s.Mirrors }},
 			{'R', "refused", shows, "requests over HTTP that were refused", func(s *Self, _ time.Time) any { return s.Refused }},
 		},
 	}

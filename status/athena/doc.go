@@ -18,16 +18,25 @@
 //	status/debug    all of it, a line each              GET, HEAD
 //	update/farm     states of farms                     GET, POST
 //	update/phys     statistics and states of physicals  GET, POST
-//	mirror/farm     403: mirroring is not enabled
-//	mirror/phys     403: mirroring is not enabled
+//	mirror/farm     another engine tells of farms       POST
+//	mirror/phys     another engine tells of physicals   POST
 //
-// The paths are mod_athena's, and so is that updates are GETs; POST is our own. status changes nothing.
+// The paths are mod_athena's, and so is that updates are GETs; POST is our own, and so is that mirror takes nothing else. status changes nothing.
 //
 // # Who may
 //
 // Each part (balance, status, update, mirror) has its own list of addresses (mod_athena: access by path and network). The TCP
 // peer and all addresses in X-Forwarded-For, X-Real-Ip and Forwarded have to be on it, else the reply is 403. An update that a
 // browser sent for a page of another site is refused whoever sent it: any page could do so.
+//
+// Tokens (our own) are for networks on which an address proves too little. Each opens some of the parts. A part that any token opens
+// needs one of those that do, besides the address:
+//
+//	Authorization: Bearer TOKEN
+//
+// and is else answered with 401, or with 403 if the token is good for other parts only. Parts that no token opens need none. Who has
+// the token stands before the address in logs of what was changed. Tokens go over the wire as they are: where somebody may listen, put
+// a proxy with TLS before the interface.
 //
 // # Query strings
 //
@@ -95,6 +104,7 @@
 //
 //	/athena/update/phys?h=app01,load1=0.4,db=17
 //	/athena/update/phys?Eh=app01,state=off,why="new%20disk"
+//	/athena/update/phys?h=app01,state=drain     no new sessions; those that it has stay
 //	/athena/update/phys?h=app01                 it is alive: no more is said of it
 //	/athena/update/phys?g=reports,h=*,state=on  all physicals of a farm
 //	/athena/update/farm?h=farm_one,health=down
@@ -102,8 +112,9 @@
 // A good update is answered with 200 and an empty body. A request may name several entities, and patterns; a pattern stands for
 // physicals only, a node has to be named. At most 1,000 entities are updated at once, and all or none are.
 //
-// States are state (on, off) and health (up, down), with the reason in why, at most 64 bytes; updates (in, out) is found out by
-// the engine alone. Any name that is no code is a statistic's: 2 to 32 letters, digits, dots, dashes and underscores, the first a
+// States are state (on, off and, of a physical, drain) and health (up, down), with the reason in why, at most 64 bytes; updates
+// (in, out) is found out by the engine alone. One that drains is neither on nor off: bySession and the cookie still find it, no
+// query and no other request does, and for its farm's forward it counts as off (mod_athena had no such state). Farms do not drain. Any name that is no code is a statistic's: 2 to 32 letters, digits, dots, dashes and underscores, the first a
 // letter; at most 64 of a physical. Values are decimal numbers, finite and not negative.
 //
 // # Bodies
@@ -114,9 +125,48 @@
 //	h=app01&load1=0.4&h=app02&load1=0.7
 //
 // JSON (application/json) is an object for each request, or a list of them; a list as a value gives the key several times, and
-// "stats" may hold the statistics:
+// "stats" may hold the statistics, and nothing else:
 //
 //	[{"h":"app01","load1":0.4}, {"name":["app02","app03"],"state":"off","stats":{"db":17}}]
+//
+// # Mirroring
+//
+// One engine tells another one what is said of the farms and physicals that both list, over HTTP alone (mod_athena). The other one
+// must have mirroring enabled (mod_athena), and the address of who tells in allow_mirror. It goes one way; two engines may mirror
+// to each other. mod_athena came with a script that did it; what went over the wire is in no public text, so all of the rest is
+// our own.
+//
+// The body is JSON, a list of at most 1,000 objects in at most 1 MiB:
+//
+//	POST mirror/farm
+//	[{"name":"reports","members":["app01","app02"],
+//	  "on_off":{"state":"off","why":"new disk","by":"10.0.0.7","age":12.5,"counter":1790000000000,"node":"0f...5e"}}]
+//
+//	POST mirror/phys
+//	[{"name":"app01","age":1.5,"stats":[{"name":"load1","value":0.4,"age":1.5}],
+//	  "up_down":{"state":"down","why":"no route","by":"10.0.0.8","age":3,"counter":1790000000001,"node":"0f...5e"}}]
+//
+//	name     of the farm or physical, as the file has it
+//	members  of a farm: all physicals that the file of who tells lists in it; without it they are not compared
+//	on_off   what was said last of on, off and drain; absent if nobody ever did
+//	up_down  what was said last of up and down
+//	state    the word; why the reason, at most 64 bytes; by who said it, at most 64 bytes
+//	counter  the version of what was said, ms since 1970 or more; node is the id of the node that was told
+//	age      seconds since it is so, since statistics came last or somebody said that the physical is alive, or since the
+//	         statistic was pushed; no time of day is sent, so that clocks need not agree
+//
+// Of a state the newest version wins, whichever way it came, so that engines which mirror to each other come to rest. A statistic
+// is taken if it is younger than the one that is known. It counts with its age for in and out, which each engine works out for
+// itself. What is taken, the other agents of the target's cluster learn as if it had been said there. Statistics go no further than
+// that: an agent mirrors those that were pushed to itself, so that each goes once however many agents there are. Neither what
+// checks find nor the statistics of nodes are mirrored: each engine has its own.
+//
+// The reply has a line for each difference, and is empty if there is none; all else was taken. With "Accept: application/json" it
+// is {"engine":"...","listed":2,"differences":[...]}: engine is another text after each start of the target, which has forgotten
+// all statistics then; listed is how many of those that it was told of its file has.
+//
+//	difference: physical "app09" is not listed here
+//	difference: farm "reports": its member "app02" is not listed here
 //
 // # Replies
 //
@@ -124,11 +174,12 @@
 // line, "error: ...", or {"error":"..."}:
 //
 //	400  a mistake in the arguments, with its byte in the query string or the body as it was sent, from 1
-//	403  the address may not, nobody may do this here, or mirroring is not enabled
+//	401  a token is needed, and none was sent, or one that is not known
+//	403  the address or the token may not, nobody may do this here, or mirroring is not enabled
 //	404  no such path, farm or physical; what there is is named, at most 32 of it
 //	405  another method than those of the path
 //	413  query string, body, reply or number of requests too large
-//	415  a body that is neither a form nor JSON
+//	415  a body that is neither a form nor JSON; of mirror, one that is not JSON
 //	500  a mistake of the agent's, which is in its log
 //	503  nobody is eligible
 //
@@ -143,12 +194,12 @@
 //	g  farm         selects  the farm that it is in
 //	a  url          read     its address
 //	k  kind         read     physical, or node if it runs an agent
-//	o  state        written  on or off
+//	o  state        written  on, off or drain
 //	u  health       written  up or down
 //	i  updates      read     in or out: statistics come as expected, or do not
 //	x  fit          read     whether it may be chosen: yes or no
 //	r  why          written  the reason for its state or health, or why it is not fit
-//	t  since        read     for how many seconds it has been on or off, up or down
+//	t  since        read     for how many seconds its state and health have been so
 //	C  capacity     read     requests that it runs at full speed at once
 //	W  weight       read     by which its capacity is multiplied
 //	L  labels       read     its labels, with commas between them
@@ -171,7 +222,7 @@
 //	o  state        written  on or off
 //	u  health       written  up or down
 //	r  why          written  the reason for its state or health
-//	t  since        read     for how many seconds it has been on or off, up or down
+//	t  since        read     for how many seconds its state and health have been so
 //	m  members      read     how many members it has
 //	x  fit          read     how many of them may be chosen
 //	M  names        read     their names, with commas between them
@@ -192,5 +243,7 @@
 //	N  nodes        read     how many nodes it knows
 //	q  queries      read     how often a member was asked for
 //	U  taken        read     updates that were taken
+//	X  mirrored     read     farms and physicals of which another engine told
+//	M  mirrors      read     engines to which it is mirrored, and how that goes
 //	R  refused      read     requests over HTTP that were refused
 package athena

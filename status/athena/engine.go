@@ -24,7 +24,7 @@ type Engine interface {
 	// Self returns what the engine knows of itself.
 	Self(now time.Time) Self
 	// Update takes all of the updates, 1 to 1,000, or none. by is who sent them: an address ("192.0.2.1 for 10.0.0.7" through a
-	// proxy), or a person at this host. Names are as they came, and may be unknown: then it returns an *UnknownError. Of what
+	// proxy), the name of a token and an address ("deploy at 10.0.0.7"), or a person at this host. Names are as they came, and may be unknown: then it returns an *UnknownError. Of what
 	// is no business of the interface's it returns a *RefusedError. Any other error is said in the reply (400). The updates
 	// may share what their pointers and slices hold: it is only read.
 	Update(by string, updates []node.Update) error
@@ -88,8 +88,10 @@ type Self struct {
 	Farms, Physicals  int
 	Nodes             int
 
+	Mirrors []string // the engines to which it is mirrored, and how that goes, a sentence each
+
 	// As [Counts] has them. The handler fills them in; what an engine says of them does not matter.
-	Queries, Updates, Refused uint64
+	Queries, Updates, Mirrored, Refused uint64
 }
 
 // UnknownError says that nothing is known under a name.

@@ -48,6 +48,10 @@ type Config struct {
 	// Allow says who may use a part. It is asked for the TCP peer and for every address that the request names in
 	// X-Forwarded-For, X-Real-Ip or Forwarded. Default: loopback only, for all parts.
 	Allow func(part Part, addr netip.Addr) bool
+	// Tokens are what has to be sent besides, for the parts that they open. They are only read. Default: none, and nothing has to.
+	Tokens []Token
+	// Mirror takes in what other engines tell. Default: mirroring is not enabled.
+	Mirror Mirror
 	// Log hears of what the engine should not have done. Default: nobody does.
 	Log *slog.Logger
 	// Now is the time. Default: time.Now.
@@ -61,6 +65,8 @@ type Counts struct {
 	Queries atomic.Uint64 // farms for which members were asked
 	Updates atomic.Uint64 // of a farm or a physical, that were taken
 	Refused atomic.Uint64 // requests over HTTP that were answered by an error
+
+	Mirrored atomic.Uint64 // farms and physicals of which other engines told, and that are listed here
 }
 
 // New returns what answers below the path, as the package's documentation has it; everywhere else it answers 404.
@@ -83,22 +89,28 @@ func New(cfg Config) http.Handler {
 		h.root = "/" + path + "/"
 	}
 	h.spare.New = func() any { return new(exchange) }
+	for i := range cfg.Tokens {
+		h.guarded |= setOf(cfg.Tokens[i].Parts...)
+	}
 	h.places = h.allPlaces()
 	return h
 }
 
 type handler struct {
-	cfg    Config
-	root   string // path below which everything is, with a slash at either end
-	farms  *table[Farm]
-	physes *table[Phys]
-	engine *table[Self]
-	places map[string]place
-	spare  sync.Pool // of *exchange
+	cfg     Config
+	root    string // path below which everything is, with a slash at either end
+	farms   *table[Farm]
+	physes  *table[Phys]
+	engine  *table[Self]
+	places  map[string]place
+	guarded parts     // that need a token
+	spare   sync.Pool // of *exchange
 
 	text, json, noStore, noSniff []string // values of fields, shared by all replies and never written to
 
 	counts *Counts
+
+	mirroring sync.Mutex // held while what another engine tells is taken in
 }
 
 // place is a path of the interface.
@@ -112,10 +124,10 @@ type place struct {
 const (
 	mayRead  = "GET, HEAD"
 	mayWrite = "GET, POST" // no HEAD: nobody expects that it changes something
+	mayPost  = "POST"
 )
 
 func (h *handler) allPlaces() map[string]place {
-	mirror := place{PartMirror, mayWrite, h.mirror, nil}
 	return map[string]place{
 		"balance":       {PartBalance, mayWrite, h.balance, namesFarm},
 		"status/farm":   {PartStatus, mayRead, h.statusFarm, nil},
@@ -124,8 +136,8 @@ func (h *handler) allPlaces() map[string]place {
 		"status/debug":  {PartStatus, mayRead, h.statusDebug, nil},
 		"update/farm":   {PartUpdate, mayWrite, h.updateFarm, h.farms.namesEntity},
 		"update/phys":   {PartUpdate, mayWrite, h.updatePhys, h.physes.namesEntity},
-		"mirror/farm":   mirror,
-		"mirror/phys":   mirror,
+		"mirror/farm":   {PartMirror, mayPost, h.mirrorFarm, nil},
+		"mirror/phys":   {PartMirror, mayPost, h.mirrorPhys, nil},
 	}
 }
 
@@ -138,12 +150,16 @@ type exchange struct {
 	query
 	r       *http.Request
 	asking  []netip.Addr // the TCP peer, and for whom it asks
+	holder  string       // who has the token that was asked for; "": none was
 	wishes  []wish
 	answers []answer
+	came    time.Time // when the body of another engine began to come
+	body    []byte    // of another engine
 
-	status int
-	json   bool // the reply is JSON
-	out    []byte
+	status    int
+	challenge string // WWW-Authenticate; "": none
+	json      bool   // the reply is JSON
+	out       []byte
 }
 
 // Exchanges that grew larger are not used again.
@@ -168,12 +184,15 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if x.json && len(x.out) > 0 {
 		head["Content-Type"] = h.json
 	}
+	if x.challenge != "" {
+		head.Set("WWW-Authenticate", x.challenge)
+	}
 	w.WriteHeader(x.status)
 	_, _ = w.Write(x.out) // whether the client still waits for it is nobody's business
 	if cap(x.out) <= maxSpareOut && cap(x.args) <= maxSpareArgs {
 		clear(x.answers)
 		x.reset("")
-		x.r = nil
+		x.r, x.body = nil, nil
 		h.spare.Put(x)
 	}
 }
@@ -188,13 +207,17 @@ func (h *handler) serve(x *exchange, w http.ResponseWriter) error {
 	if !there {
 		return &failure{http.StatusNotFound, "there is nothing at " + quote(x.r.URL.Path) + ": below " + h.root + " are " + placeNames}
 	}
-	if m := x.r.Method; m != http.MethodGet && !allows(p.allow, m) {
+	if p.part == PartMirror && h.cfg.Mirror == nil {
+		return &failure{http.StatusForbidden, notEnabled}
+	}
+	if m := x.r.Method; (m != http.MethodGet || p.part == PartMirror) && !allows(p.allow, m) {
 		w.Header().Set("Allow", p.allow)
 		return &failure{http.StatusMethodNotAllowed, quote(m) + " is no method of " + name + ": send one of " + p.allow}
 	}
 	var err error
 	switch {
-	case p.part == PartMirror: // whatever it holds
+	case p.part == PartMirror:
+		err = h.readMirror(x, w)
 	case x.r.Method == http.MethodPost:
 		err = x.parseBody(w, x.r, p.begins)
 	default:
@@ -223,11 +246,6 @@ func allows(list, method string) bool {
 		}
 	}
 	return false
-}
-
-// mirror answers for a part that is not switched on.
-func (h *handler) mirror(*exchange) error {
-	return &failure{http.StatusForbidden, "mirroring is not enabled"}
 }
 
 // refuse makes a reply of an error.

@@ -30,8 +30,9 @@ type arg struct {
 	key     string // "" for a word that stands alone
 	value   string // the word, or what follows the equals sign; of quoted ones what is between the quotes, backslashes included
 	quoted  bool
-	at      int // offset of the argument
-	valueAt int // offset of the value
+	stat    bool // it stands among statistics, and is nothing else
+	at      int  // offset of the argument
+	valueAt int  // offset of the value
 }
 
 // syntaxError says what is wrong with the arguments, and where.

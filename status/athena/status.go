@@ -52,6 +52,7 @@ func (h *handler) statusEngine(x *exchange) error {
 func (h *handler) self(now time.Time) Self {
 	s := h.cfg.Engine.Self(now)
 	s.Queries, s.Updates, s.Refused = h.counts.Queries.Load(), h.counts.Updates.Load(), h.counts.Refused.Load()
+	s.Mirrored = h.counts.Mirrored.Load()
 	return s
 }
 

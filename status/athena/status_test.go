@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"backhand/gossip/node"
 )
 
 const app01 = `name=app01 farm=farm_one url=http://app01.example:8080 kind=physical state=on health=up updates=in fit=yes ` +
@@ -37,7 +39,7 @@ func TestStatus(t *testing.T) {
 		{"the farm's code is a name's, too", "farm?g=East,f=%g", "East\n"},
 		{
 			"the engine", "engine?true",
-			"name=www1 id=00ff version=1.0 uptime=60 farms=4 physicals=3 nodes=1 queries=0 taken=0 refused=0\n",
+			"name=www1 id=00ff version=1.0 uptime=60 farms=4 physicals=3 nodes=1 queries=0 taken=0 mirrored=0 mirrors=- refused=0\n",
 		},
 		{"the engine without arguments", `engine?f="%h %v %t"`, "www1 1.0 60\n"},
 		{"everything", "debug?true", "engine name=www1 id="},
@@ -51,6 +53,14 @@ func TestStatus(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestStatusOfOneThatDrains(t *testing.T) {
+	h, f := newHandler()
+	f.physes[4].Standing, f.physes[4].Fit, f.physes[4].Why = node.Standing{Drain: true, Why: "update"}, false, "drain: update"
+	says(t, get(h, `/athena/status/phys?db01,f="%o:%u:%i:%x:%r"`), 200, "drain:up:in:no:update\n")
+	f.physes[4].Standing.Off = true // which an engine should not say
+	says(t, get(h, `/athena/status/phys?db01,f="%o"`), 200, "off\n")
 }
 
 func TestStatusRefuses(t *testing.T) {

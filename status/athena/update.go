@@ -75,6 +75,9 @@ func updateAll[T any](h *handler, x *exchange, t *table[T], list func(time.Time)
 // by returns who sends an update, and for whom.
 func (x *exchange) by() string {
 	var b strings.Builder
+	if x.holder != "" {
+		b.WriteString(x.holder + " at ")
+	}
 	for i, a := range x.asking {
 		if i > 0 {
 			b.WriteString(" for ")
@@ -111,7 +114,7 @@ func (t *table[T]) readChange(q *query, args []arg, now time.Time) (c change, er
 		return c, q.wrong(0, "want the name of a %s in each request, as in h=NAME", t.what)
 	case len(c.names) == 0:
 		return c, q.wrong(args[0].at, "want the name of a %s in each request, as in h=NAME", t.what)
-	case c.why != nil && c.update.Off == nil && c.update.Down == nil:
+	case c.why != nil && !c.update.SaysState():
 		return c, q.wrong(c.why.at, "want state or health beside why: it is the reason for what they say")
 	}
 	return c, nil
@@ -122,6 +125,9 @@ func (t *table[T]) readField(q *query, a *arg, now time.Time, c *change) error {
 	code := t.codeOf(a)
 	if code == nil {
 		return q.wrong(a.at, "%s", t.noCode(a.key))
+	}
+	if a.stat && code.role != statistic {
+		return q.wrong(a.at, "%s is no name of a statistic: it stands for something else here", quote(a.key))
 	}
 	if code.role == selects {
 		return t.readName(q, a, &c.names)
@@ -136,7 +142,7 @@ func (t *table[T]) readField(q *query, a *arg, now time.Time, c *change) error {
 		twice, c.within = c.within != "", value
 	case state:
 		twice = u.Off != nil
-		u.Off, want = choice(value, "on", "off")
+		want = t.setState(u, value)
 	case health:
 		twice = u.Down != nil
 		u.Down, want = choice(value, "up", "down")
@@ -161,6 +167,23 @@ func (t *table[T]) readField(q *query, a *arg, now time.Time, c *change) error {
 		return q.wrong(a.valueAt, "want %s for %s, not %s", want, quote(a.key), quote(value))
 	}
 	return nil
+}
+
+// setState has an update say that its entity is on, off or drains, or returns what the value could have been.
+func (t *table[T]) setState(u *node.Update, value string) (want string) {
+	drains := t.what == "physical"
+	switch {
+	case value == drainWord && drains:
+		u.Off, u.Drain = new(false), new(true)
+		return ""
+	case value == drainWord:
+		return "on or off (a farm cannot drain: drain its physicals, by update/phys?g=FARM,h=*,state=drain)"
+	}
+	u.Off, want = choice(value, onWord, offWord)
+	if want != "" && drains {
+		want = "on, off or drain"
+	}
+	return want
 }
 
 // choice returns whether a value is the second of two words, or what it could have been.

@@ -19,8 +19,8 @@ func words(updates []node.Update) string {
 			b.WriteString("farm ")
 		}
 		b.WriteString(u.Name)
-		if u.Off != nil {
-			b.WriteString(" " + onOff(*u.Off))
+		if off, drain, said := u.OnOff(); said {
+			b.WriteString(" " + onOff(&node.Standing{Off: off, Drain: drain}))
 		}
 		if u.Down != nil {
 			b.WriteString(" " + upDown(*u.Down))
@@ -47,6 +47,8 @@ func TestUpdates(t *testing.T) {
 		{"a large number", "phys?h=app01,load1=1e+3", "app01 load1=1000"},
 		{"zero has no sign", "phys?h=app01,load1=-0", "app01 load1=0"},
 		{"off, and why", `phys?Eh=app01,state=off,why="new%20disk"`, "app01 off (new disk)"},
+		{"it drains, and why", "phys?h=app01,state=drain,why=update", "app01 drain (update)"},
+		{"all of a farm drain", "phys?g=farm_two,h=*,o=drain", "app01 drain"},
 		{"down by letters", "phys?h=app01,u=down,r=x", "app01 down (x)"},
 		{"back on and up", "phys?h=app01,state=on,health=up", "app01 on up"},
 		{"several at once", "phys?h=app01,h=db01,state=off", "app01 off; db01 off"},
@@ -104,7 +106,11 @@ func TestUpdatesAreRefused(t *testing.T) {
 		{"in and out are not written", "phys?h=app01,updates=in", 400, `at byte 9: "updates" can only be read`},
 		{"nor is the weight", "phys?h=app01,weight=2", 400, "can only be read"},
 		{"nor a format", "phys?h=app01,f=%h", 400, "can only be read"},
-		{"neither on nor off", "phys?h=app01,state=down", 400, `at byte 15: want on or off for "state", not "down"`},
+		{"neither on nor off", "phys?h=app01,state=down", 400, `at byte 15: want on, off or drain for "state", not "down"`},
+		{"a farm that is neither", "farm?farm_one,state=down", 400, `want on or off for "state", not "down"`},
+		{"a farm that drains", "farm?farm_one,state=drain", 400, "a farm cannot drain: drain its physicals, by update/phys?g=FARM,h=*,state=drain"},
+		{"both on and drain", "phys?h=app01,state=on,o=drain", 400, `at byte 18: "o" is given twice`},
+		{"both drain and off", "phys?h=app01,state=drain,o=off", 400, `"o" is given twice`},
 		{"neither up nor down", "phys?h=app01,health=1", 400, "want up or down"},
 		{"both on and off", "phys?h=app01,state=on,o=off", 400, `at byte 18: "o" is given twice`},
 		{"a statistic twice", "phys?h=app01,l=1,load1=2", 400, `at byte 13: "load1" is given twice`},
