@@ -27,7 +27,8 @@ type clusterCollector struct {
 	open, accepted, closed, handshakes, k, herds                           *prometheus.Desc
 	key, unsealed, otherKey, lackingKey, finding                           *prometheus.Desc
 
-	said *saidSeries
+	said    *saidSeries
+	mirrors *mirrorSeries
 }
 
 func newClusterCollector(src Source, now func() time.Time) *clusterCollector {
@@ -36,7 +37,7 @@ func newClusterCollector(src Source, now func() time.Time) *clusterCollector {
 	}
 	ofMember := func(name, help string) *prometheus.Desc { return d(name, help, "farm", "member", "id") }
 	return &clusterCollector{
-		src: src, now: now, said: newSaidSeries(),
+		src: src, now: now, said: newSaidSeries(), mirrors: newMirrorSeries(),
 		age: d("backhand_peer_age_seconds",
 			"How old what is known of a peer is, in seconds: the time since "+
 				"its last beat came, plus how old its figures were then.", "node", "id"),
@@ -108,7 +109,7 @@ func (c *clusterCollector) descs() []*prometheus.Desc {
 		c.highWater, c.sent, c.received, c.rejected, c.ready, c.warnings, c.unauthenticated, c.snapshotAge, c.build,
 		c.dropped, c.lost, c.open, c.accepted, c.closed, c.handshakes, c.k, c.herds,
 		c.key, c.unsealed, c.otherKey, c.lackingKey, c.finding,
-	}, c.said.descs()...)
+	}, append(c.said.descs(), c.mirrors.descs()...)...)
 }
 
 // Describe implements [prometheus.Collector].
@@ -136,6 +137,7 @@ func (c *clusterCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	e.gauge(c.omitted, float64(omitted))
 	c.said.collectFarms(e, s, now)
+	c.mirrors.collect(e, info.Mirrors, now)
 	c.collectKeys(e, takeKeyCensus(s, info.Keys, now))
 	c.collectAgent(e, info)
 	c.collectChains(e, info.Routes)

@@ -44,6 +44,7 @@ func farmsParts() node.Parts {
 		physical("reports", "app01", "http://10.58.4.21:8080/"), physical("reports", "app02", "http://10.58.4.22/"),
 		physical("reports", "app03", "http://10.58.4.23/"), physical("reports", "app04", "http://10.58.4.24/"),
 		physical("reports", "app05", "http://10.58.4.25/"), physical("reports", "app06", "http://10.58.4.26/"),
+		physical("reports", "app07", "http://10.58.4.27/"),
 	}
 	for i := range 2 {
 		apps[i].Stats = pushed("cpu", 0.25, "jobs", 3., "queue", 1234567.8, "sessions", 0., "threads", 120., "z", 1e15)
@@ -56,6 +57,7 @@ func farmsParts() node.Parts {
 	apps[4].Standing, apps[4].Updated = node.Standing{Out: true}, before(31*time.Second)
 	apps[5].Standing = node.Standing{Out: true}
 	apps[6].Standing, apps[6].Updated = node.Standing{Off: true, Down: true, Out: true, Why: "scrapped"}, before(50*time.Hour)
+	apps[7].Standing = node.Standing{Drain: true, Why: "update", Since: before(10 * time.Minute)}
 	return node.Parts{
 		Taken: before(100 * time.Millisecond), Self: id(1), Nodes: []*node.Node{aNode(1, "balancer"), www1}, Physicals: apps, HighWater: 8,
 		Live: node.NewLiveSet(),
@@ -94,7 +96,7 @@ func TestGoldenFarms(t *testing.T) {
 	}
 	var ours strings.Builder
 	for line := range strings.Lines(scrape(t, newMetrics(func() (*node.Snapshot, Info) { return s, info }, fixed))) {
-		for _, name := range []string{"member_off", "member_down", "member_out{", "member_update", "member_stat", "stats_", "farm_", "member_up{", "nodes{"} {
+		for _, name := range []string{"member_off", "member_drain", "member_down", "member_out{", "member_update", "member_stat", "stats_", "farm_", "member_up{", "nodes{"} {
 			if strings.HasPrefix(line, "backhand_"+name) {
 				ours.WriteString(line)
 			}
@@ -120,6 +122,13 @@ func TestStateOfAPhysical(t *testing.T) {
 			node.Standing{Off: true, Why: "disks", Since: before(3 * time.Minute)},
 			now,
 			Off, "taken out of service (disks, for 3 min)", "off, up, in",
+		},
+		{"it drains", node.Standing{Drain: true}, now, Draining, "takes no new requests", "drain, up, in"},
+		{
+			"it drains, and why, and is not well",
+			node.Standing{Drain: true, Down: true, Why: "update", Since: before(3 * time.Minute)},
+			now,
+			Draining, "takes no new requests (update, for 3 min); not well", "drain, down, in",
 		},
 		{"since when alone", node.Standing{Down: true, Since: before(time.Second)}, now, Down, "not well (for 1.0 s)", "on, down, in"},
 		{"a time to come is now", node.Standing{Down: true, Since: before(-time.Hour)}, now, Down, "not well (for 0.0 s)", "on, down, in"},
@@ -270,7 +279,7 @@ func TestTheAgeOfAPhysicalIsThatOfItsStatistics(t *testing.T) {
 		got[r.Name] = r.age()
 	}
 	want := map[string]string{
-		"balancer": "0.0 s", "www1": "0.5 s", "app01": "2.0 s", "app02": none, "app03": none, "app04": "31 s", "app05": none, "app06": "2 d 2 h",
+		"balancer": "0.0 s", "www1": "0.5 s", "app01": "2.0 s", "app02": none, "app03": none, "app04": "31 s", "app05": none, "app06": "2 d 2 h", "app07": none,
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
@@ -280,10 +289,10 @@ func TestTheAgeOfAPhysicalIsThatOfItsStatistics(t *testing.T) {
 // One physical that two farms list is one, with one set of states.
 func TestAPhysicalOfSeveralFarmsCountsOnce(t *testing.T) {
 	v := NewView(node.NewSnapshot(farmsParts()), Info{}, now)
-	if v.Physicals != 6 {
-		t.Errorf("%d physicals, want 6", v.Physicals)
+	if v.Physicals != 7 {
+		t.Errorf("%d physicals, want 7", v.Physicals)
 	}
-	if d := cmp.Diff([]Count{{"up", 3}, {"off", 2}, {"down", 1}, {"out", 2}}, v.States); d != "" {
+	if d := cmp.Diff([]Count{{"up", 3}, {"draining", 1}, {"off", 2}, {"down", 1}, {"out", 2}}, v.States); d != "" {
 		t.Error(d)
 	}
 }

@@ -38,6 +38,7 @@ type Info struct {
 	Beats    Beats
 
 	Listeners []Listener // each with a name of its own
+	Mirrors   []Mirror   // each with a URL of its own
 
 	// Viewer is the address of whoever is looking; the handler fills it in.
 	Viewer string

@@ -20,6 +20,7 @@ type Observation struct {
 	Attempts int           // at members
 	Refusals int           // by members, before they had asked their origin
 	Unproved int           // responses of agents whose load or refusal was not believed, since it was not proved
+	Cookies  []string      // what became of each cookie that says where the request goes, in a word; nil: there was none
 	Wait     time.Duration // from the request's head to that of the response; 0 if none came
 	Took     time.Duration // from the request's head to the last byte of the response
 }

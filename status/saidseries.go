@@ -18,8 +18,8 @@ const (
 
 // saidSeries are the figures of what people and programs said of physicals and farms.
 type saidSeries struct {
-	off, down, out, updateAge, stat, omitted *prometheus.Desc
-	farmOff, farmDown, farmCandidates        *prometheus.Desc
+	off, drain, down, out, updateAge, stat, omitted *prometheus.Desc
+	farmOff, farmDown, farmCandidates               *prometheus.Desc
 }
 
 func newSaidSeries() *saidSeries {
@@ -30,7 +30,9 @@ func newSaidSeries() *saidSeries {
 		return d(name, help, append([]string{"farm", "member", "id"}, more...)...)
 	}
 	return &saidSeries{
-		off:  ofMember("backhand_member_off", "1 if the physical was taken out of service by hand, else 0; of physicals only."),
+		off: ofMember("backhand_member_off", "1 if the physical was taken out of service by hand, else 0; of physicals only."),
+		drain: ofMember("backhand_member_drain",
+			"1 if the physical was told to drain: it keeps its sessions and gets nothing else; else 0; of physicals only."),
 		down: ofMember("backhand_member_down", "1 if the physical was said to be down, by hand, script or check, else 0; of physicals only."),
 		out: ofMember("backhand_member_out",
 			"1 if no statistics of the physical came for as long as they are expected, else 0; of physicals only."),
@@ -48,7 +50,7 @@ func newSaidSeries() *saidSeries {
 
 func (s *saidSeries) descs() []*prometheus.Desc {
 	return []*prometheus.Desc{
-		s.off, s.down, s.out, s.updateAge, s.stat, s.omitted, s.farmOff, s.farmDown, s.farmCandidates,
+		s.off, s.drain, s.down, s.out, s.updateAge, s.stat, s.omitted, s.farmOff, s.farmDown, s.farmCandidates,
 	}
 }
 
@@ -67,6 +69,7 @@ func (s *saidSeries) collectMember(e *emitter, r *Row) {
 		return
 	}
 	e.gauge(s.off, truth(r.Standing.Off), r.Farm, r.Name, r.ID)
+	e.gauge(s.drain, truth(r.Standing.Drain), r.Farm, r.Name, r.ID)
 	e.gauge(s.down, truth(r.Standing.Down), r.Farm, r.Name, r.ID)
 	e.gauge(s.out, truth(r.Standing.Out), r.Farm, r.Name, r.ID)
 	if r.UpdateAge != nil {

@@ -29,11 +29,13 @@ type series struct {
 	attempts  *prometheus.CounterVec
 	refusals  *prometheus.CounterVec
 	unproved  *prometheus.CounterVec
+	cookies   *prometheus.CounterVec
 	took      *prometheus.HistogramVec
 	wait      *prometheus.HistogramVec
 
 	routes  atomic.Pointer[map[routeKey]*routeSeries]
 	reasons counters
+	results counters // of cookies
 
 	mu      sync.Mutex // held while a route, a member or a reason is added
 	members map[string]bool
@@ -117,6 +119,9 @@ func newSeries() *series {
 			"Times that a member sent a request back before it had asked its origin.", "route"),
 		unproved: counter("backhand_unproved_total",
 			"Responses of agents whose load or refusal was not believed, since no key of ours proves that it is theirs.", "route"),
+		cookies: counter("backhand_cookies_total",
+			"Cookies by which applications say where a request goes, by what became of them: stick, stay or farm if they were "+
+				"followed, moved if the member that they name took nothing, or why they did not count.", "result"),
 		took: histogram("backhand_request_duration_seconds",
 			"Time from the head of a request to the last byte of its response, in seconds."),
 		wait: histogram("backhand_request_wait_seconds",
@@ -129,7 +134,7 @@ func newSeries() *series {
 
 // parts are the collectors that series consists of.
 func (s *series) parts() []prometheus.Collector {
-	return []prometheus.Collector{s.requests, s.decisions, s.empty, s.answered, s.attempts, s.refusals, s.unproved, s.took, s.wait}
+	return []prometheus.Collector{s.requests, s.decisions, s.empty, s.answered, s.attempts, s.refusals, s.unproved, s.cookies, s.took, s.wait}
 }
 
 // Describe implements [prometheus.Collector].
@@ -165,6 +170,9 @@ func (s *series) observe(o Observation) {
 	}
 	if o.Reason != "" {
 		s.reason(o.Reason).Inc()
+	}
+	for _, word := range o.Cookies {
+		s.result(word).Inc()
 	}
 	r.took.Observe(max(0, o.Took).Seconds())
 	if o.Wait > 0 {
@@ -234,6 +242,11 @@ func (s *series) member(r *routeSeries, name string) prometheus.Counter {
 // reason returns the counter of a reason.
 func (s *series) reason(word string) prometheus.Counter {
 	return s.bounded(&s.reasons, word, func(label string) prometheus.Counter { return s.answered.WithLabelValues(label) })
+}
+
+// result returns the counter of what became of a cookie.
+func (s *series) result(word string) prometheus.Counter {
+	return s.bounded(&s.results, word, func(label string) prometheus.Counter { return s.cookies.WithLabelValues(label) })
 }
 
 // action returns the counter of what a route did about an empty chain.

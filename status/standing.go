@@ -14,14 +14,15 @@ import (
 // none of them is true.
 type Standing struct {
 	Off   bool      `json:"off"`            // taken out of service by hand
+	Drain bool      `json:"drain"`          // keeps the sessions that it has, and gets nothing else; never of a farm
 	Down  bool      `json:"down"`           // not well, as people, scripts or checks say
 	Out   bool      `json:"out"`            // expected statistics did not come; never of a farm
-	Why   string    `json:"why,omitempty"`  // the reason that was given for off or down
+	Why   string    `json:"why,omitempty"`  // the reason that was given for off, drain or down
 	Since time.Time `json:"since,omitzero"` // since when it stands so; zero if that is not known
 }
 
 func newStanding(s *node.Standing) *Standing {
-	return &Standing{Off: s.Off, Down: s.Down, Out: s.Out, Why: clean(s.Why), Since: s.Since.Round(0)}
+	return &Standing{Off: s.Off, Drain: s.Drain, Down: s.Down, Out: s.Out, Why: clean(s.Why), Since: s.Since.Round(0)}
 }
 
 // words are the three states in mod_athena's words: "on, up, in".
@@ -32,7 +33,7 @@ func (s *Standing) words() string {
 		}
 		return no
 	}
-	return word(s.Off, "off", "on") + ", " + word(s.Down, "down", "up") + ", " + word(s.Out, "out", "in")
+	return word(s.Off, "off", word(s.Drain, "drain", "on")) + ", " + word(s.Down, "down", "up") + ", " + word(s.Out, "out", "in")
 }
 
 // Forwards are where requests go that a farm or a physical does not take: the name of a farm, or a URL.

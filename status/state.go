@@ -15,7 +15,7 @@ type State string
 // The states, from best to worst.
 const (
 	Up          State = "up"
-	Draining    State = "draining"    // takes no new requests
+	Draining    State = "draining"    // takes no new requests; a physical keeps the sessions that it has
 	Leaving     State = "leaving"     // is about to stop
 	Left        State = "left"        // said so, and is silent since
 	Off         State = "off"         // a physical or a farm that was taken out of service by hand
@@ -96,6 +96,9 @@ func standing(p *node.Physical) faults {
 	if p.Standing.Off {
 		f |= saidOff
 	}
+	if p.Standing.Drain {
+		f |= draining
+	}
 	if p.Standing.Down {
 		f |= saidDown
 	}
@@ -147,6 +150,9 @@ func (f faults) reason(m *node.Member, now time.Time) string {
 	case quiet:
 		return "silent for " + span(m.Age(now).Seconds())
 	case draining:
+		if m.Physical != nil {
+			return withReason("takes no new requests", &m.Physical.Standing, now)
+		}
 		return "takes no new requests"
 	case leaving:
 		return "is about to stop"
@@ -174,7 +180,7 @@ func (f faults) said(p *node.Physical, now time.Time) string {
 		return "no statistics came"
 	case f == saidOut:
 		return "no statistics for " + span(max(0, now.Sub(p.Updated)).Seconds())
-	case f == saidDown && p.Standing.Off:
+	case f == saidDown && (p.Standing.Off || p.Standing.Drain):
 		return "not well" // the reason stands beside the other
 	case f == saidDown:
 		return withReason("not well", &p.Standing, now)

@@ -263,7 +263,7 @@ func drawCluster(t *rapid.T) *node.Snapshot {
 // drawStanding returns what may be said of a physical or a farm, most often nothing.
 func drawStanding(t *rapid.T) node.Standing {
 	said := rapid.IntRange(0, 9).Draw(t, "said")
-	return node.Standing{Off: said == 1 || said == 2, Down: said == 2 || said == 3, Why: rapid.SampledFrom([]string{"", "disks", evil()}).Draw(t, "why")}
+	return node.Standing{Off: said == 1 || said == 2, Drain: said == 4, Down: said == 2 || said == 3, Why: rapid.SampledFrom([]string{"", "disks", evil()}).Draw(t, "why")}
 }
 
 // key tells rows of one farm apart: ids are unique among nodes, names among physicals.
