@@ -129,7 +129,7 @@ func (x *exchange) next(last error) error {
 	x.out.Farm, x.out.Forward = d.farm.Name, d.forward()
 	switch {
 	case d.nobody():
-		return because(nobodyLeft, nil)
+		return because(x.orders.nobody(), nil)
 	case d.redirect != "":
 		x.out.Member = d.member
 		d.added()
@@ -144,7 +144,7 @@ func (x *exchange) decide(d *decision) {
 	sc := x.h.scratch()
 	defer x.h.release(sc)
 	sc.ask(x.out.Method, x.host, x.path, x.client.Client)
-	sc.fields.section, sc.fields.query = &x.req.Section, x.query
+	sc.fields.section, sc.fields.query, sc.orders = &x.req.Section, x.query, x.orders
 	sc.tried, sc.ownTried = append(sc.tried, x.tried...), append(sc.ownTried, x.ownTried...)
 	x.site.choose(d, x.route, x.h.cfg.Snapshot(), x.now, sc, runQuickly)
 }

@@ -20,6 +20,7 @@ type scratch struct {
 	list     []*node.Member // what the chain works on
 	tried    []*node.Member // who is not to be asked again, or not at all
 	ownTried []*Origin      // of our own, those that were asked
+	orders   *orders        // of the request's cookies; nil: none
 }
 
 // scratch returns one, with chance seeded anew. It goes back by release.
@@ -47,7 +48,7 @@ func (h *Handler) release(s *scratch) {
 	clear(s.ownTried[:cap(s.ownTried)])
 	s.list, s.tried, s.ownTried = s.list[:0], s.tried[:0], s.ownTried[:0]
 	s.req.Reset()
-	s.fields = requestFields{}
+	s.fields, s.orders = requestFields{}, nil
 	h.scratches.Put(s)
 }
 
@@ -96,6 +97,10 @@ func runQuickly(c *candidacy.Chain, req *candidacy.Request, list, tried []*node.
 // choose makes one decision. It counts nothing and logs nothing, so that explain can use it too.
 func (s *site) choose(d *decision, rt *route, snap *node.Snapshot, now time.Time, sc *scratch, run runChain) {
 	sc.req.Now = now
+	if sc.orders != nil {
+		s.obey(d, rt, snap, sc, run)
+		return
+	}
 	s.chooseOf(d, farmOf(snap, rt.Farm), rt, sc, run)
 	if d.nobody() || !sc.req.Forward.IsZero() {
 		s.elsewhere(d, rt, snap, sc, run)

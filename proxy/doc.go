@@ -18,6 +18,8 @@
 //	body.go       the request's body: kept if it is short, else sent by a pump (pump.go)
 //	choose.go     candidates, chain, when_empty: who gets the request
 //	elsewhere.go  forwards: another farm, or a complete URL, where nobody of the farm does
+//	cookie.go     what applications say of that by a signed cookie; cookieorders.go: what a request has of it;
+//	              cookiechoose.go: who gets the request then; cookiepass.go: who sees the cookie
 //	attempt.go    one member after another; whether another may be asked
 //	handover.go   one attempt: a connection, the request, the head of the response
 //	load.go       how busy a member is, as agents say it to one another; limit.go, refusal.go: that one is too busy
@@ -60,6 +62,19 @@
 //     its farm are asked, as without it.
 //   - A complete URL takes the place of the request's path and query, and its host is in Host; method, fields and body stay. Its
 //     answer passes as it is: neither is it mapped back, nor does it get a cookie of addSession.
+//   - A signed cookie (Site.Cookie) counts on all routes. Of several, the first that is valid counts that names a farm, and the
+//     first that names a member; the farm goes first, and the member is looked for in it. At most eight are looked at.
+//   - Of a farm that a cookie names the route's own chain chooses, and forwards and when_empty are as if the route named it.
+//   - Where a cookie binds a request to a member, no chain runs: so there is no redirect, no cookie of addSession and no
+//     limit (orElse). Draining or silent, and after a connection that failed, the member is asked. If it is off, down or out, or
+//     its origin is down, its forward is followed, and without one the answer is 503. Nobody else of the farm is asked, ever.
+//   - "stay" binds likewise, as long as the member is fit, or draining, and could be connected to a moment ago; else the
+//     request goes where it would without the cookie. It does so, too, when the member fails the request and it may be sent again.
+//   - If the farm is off or down, cookies that name members of it do not count: its forward is followed.
+//   - The first member of that name has the request, in the order of the page; nodes may have one name.
+//   - A signed cookie is seen by the member, or the members of the farm, that it names, and by nobody else; nor is one that does
+//     not count. So it is without a route, too, though there it decides nothing. Over a hop, the agent of the front has seen
+//     to that; all agents need the same [cookie].
 //   - A prefix is replaced in whole segments, whether it is written with a slash at its end or without (mod_proxy wants both
 //     alike, or doubles and drops slashes): of /reports and /app, "/reports" is "/app", and "/reports/" is "/app/". With "/" in
 //     its place, both are "/".

@@ -32,6 +32,7 @@ const (
 	hopUnproved
 	noRoute
 	nobodyLeft
+	memberBound
 	originRefuses
 	tooBusy
 	membersRefused
@@ -89,6 +90,8 @@ var answers = [reasons]struct {
 
 	noRoute:    {"route", http.StatusNotFound, "No route leads from this address and path to a farm."},
 	nobodyLeft: {"empty", http.StatusServiceUnavailable, "No member of the farm {farm} can take the request now."},
+	memberBound: {"cookie", http.StatusServiceUnavailable, "The member of the farm {farm} to which a cookie binds this request " +
+		"takes none now."},
 	originRefuses: {"origin", http.StatusServiceUnavailable, "The web server behind this node does not " +
 		"serve the farm {farm} now."},
 	tooBusy: {"busy", http.StatusServiceUnavailable, "The web server behind this node has too much to do for " +
@@ -229,7 +232,7 @@ func (x *exchange) answerFields() iter.Seq2[string, string] {
 		case originRefuses, tooBusy, noResources:
 			why := x.refusedAs()
 			_ = (why == "" || yield(fieldRefused, why)) && yield("Retry-After", "1")
-		case nobodyLeft, membersRefused, refusedTooLate, queueFull:
+		case nobodyLeft, memberBound, membersRefused, refusedTooLate, queueFull:
 			yield("Retry-After", "1")
 		case badMethod, generalOptions:
 			yield("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")

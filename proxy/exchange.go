@@ -47,6 +47,7 @@ type perRequest struct {
 	hopSeen  hop
 	route    *route
 	client   forwarding
+	orders   *orders // of its cookies; nil: none
 	body     requestBody
 	reason   reason
 	status   int    // that was sent; 0: none
@@ -193,6 +194,9 @@ func (x *exchange) admit() error {
 	}
 	x.client.of(&x.req, x.a, x.site.Trusted)
 	x.out.Client = x.client.Client
+	if x.site.Cookie != nil && x.req.Has(h1.Cookie) {
+		x.orders = x.site.Cookie.read(&x.req.Section, x.now)
+	}
 	return x.findRoute()
 }
 
@@ -306,6 +310,9 @@ func (x *exchange) end() {
 	}
 	if o.Reason = answers[x.reason].name; x.reason == malformed {
 		o.Reason = malformedReason(o.Err)
+	}
+	if x.orders != nil {
+		o.Cookies = x.orders.results()
 	}
 	if x.h.cfg.Done != nil {
 		x.h.cfg.Done(o)

@@ -54,6 +54,9 @@ type Explanation struct {
 	Redirect string `json:"redirect,omitempty"` // where the client itself would be sent
 	Cookie   string `json:"cookie,omitempty"`   // what the client would be given with the response, for its session
 
+	Orders []Ordered `json:"orders,omitempty"` // the cookies by which an application says where the request goes
+	Bound  bool      `json:"bound,omitempty"`  // one of them names a member, and no chain chose
+
 	// Traces are of the members that Question.Node names; none if nobody is named so.
 	Traces []Trace `json:"traces,omitempty"`
 }
@@ -112,12 +115,13 @@ func (h *Handler) Explain(q Question) Explanation {
 	sc := h.scratch()
 	defer h.release(sc)
 	sc.ask(cmp.Or(q.Method, http.MethodGet), q.Host, e.Path, cmp.Or(q.Client, netip.IPv4Unspecified()))
-	sc.fields = q.fields(query)
+	sc.fields, sc.orders = q.read(s, query, now)
 	if q.Seed != nil {
 		sc.pcg.Seed(*q.Seed, *q.Seed)
 	}
 	d := e.decide(s, rt, h.cfg.Snapshot(), now, sc, q.Node)
-	return e.decided(&d, raw, query)
+	e.Orders, e.Bound = sc.orders.told()
+	return e.decided(&d, sc.orders.nobody(), raw, query)
 }
 
 // stages are what a chain has made of one farm.
@@ -141,7 +145,7 @@ func (e *Explanation) decide(s *site, rt *route, snap *node.Snapshot, now time.T
 	run, is := runs[d.farm]
 	e.Candidates, e.Steps = run.candidates, run.steps
 	sc.req.Farm = d.farm
-	if !is { // a farm that is off or down
+	if !is { // a farm that is off or down, or a cookie that names the member
 		all = append(all, follow(named, &sc.req, s.origin(d.farm.Name))...)
 	}
 	e.describe(&sc.req, s.origin(d.farm.Name))
@@ -151,6 +155,15 @@ func (e *Explanation) decide(s *site, rt *route, snap *node.Snapshot, now time.T
 	}
 	e.Traces = all.ended(&d)
 	return d
+}
+
+// read returns what chains may read of the request, and the orders of its cookies.
+func (q *Question) read(s *site, query string, now time.Time) (requestFields, *orders) {
+	f := q.fields(query)
+	if s.Cookie == nil {
+		return f, nil
+	}
+	return f, s.Cookie.read(f.section, now)
 }
 
 // fields returns what chains may read of the request. What no request may have is left away, and what frames its body.
@@ -225,11 +238,12 @@ func (e *Explanation) takeNotes(
 	return left
 }
 
-func (e *Explanation) decided(d *decision, raw, query string) Explanation {
+// decided notes the decision. nobody is why, if there is nobody.
+func (e *Explanation) decided(d *decision, nobody reason, raw, query string) Explanation {
 	e.Action, e.Cookie = string(d.action), printable(d.cookie)
 	switch {
 	case d.nobody():
-		return e.answeredOf(nobodyLeft, d.farm.Name)
+		return e.answeredOf(nobody, d.farm.Name)
 	case d.member == nil:
 		e.Chosen = &Mark{Name: "own origin", Address: node.HostPort(d.origin.URL), Self: true}
 	default:

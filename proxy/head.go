@@ -20,6 +20,10 @@ func (x *exchange) appendHead(b []byte, ho *handover) []byte {
 		if !keep && (f.ID.Forwarder() || f.ID == h1.Unknown && saysClient(f.Name)) && !(trusted && x.keeps(f)) {
 			continue
 		}
+		if f.ID == h1.Cookie && !keep && x.site.Cookie != nil {
+			b = x.appendCookies(b, f, ho)
+			continue
+		}
 		b = f.Append(b)
 	}
 	if !keep {

@@ -35,6 +35,10 @@ type Outcome struct {
 	// Empty is what was done since the chain left nobody: "forward" if another farm's member was chosen, or a complete URL;
 	// "self", "any", "503", or "none" if it was to be any and there was none. "" if the chain left somebody.
 	Empty string
+	// Cookies says what became of each cookie with an instruction (see Site.Cookie), in a word: "stick", "stay" or "farm" if it
+	// was followed; "moved" if its member, or the farm, took nothing; and if it did not count "no_farm", "no_member", "repeated",
+	// "malformed", "unsigned", "expired", "too_far" or "too_many". None if there was none.
+	Cookies []string
 
 	// Status as the client saw it. It is StatusClientGone if the client went away before it saw any.
 	Status   int

@@ -57,6 +57,8 @@ type Site struct {
 	// ClientIP has members told in the field Client-IP, too, who the client is: the address that is the client's in chains and
 	// logs. What came in that field is replaced, also of a trusted proxy; over a hop it passes.
 	ClientIP bool
+	// Cookie is that by which applications say where requests go. nil: they have no say in it, and no cookie is looked at.
+	Cookie *Cookie
 
 	Agents    Reach            // of other agents
 	Physicals map[string]Reach // of a farm's physicals, by farm
