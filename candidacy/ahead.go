@@ -19,10 +19,10 @@ type prepared struct {
 
 // Prepare runs the steps at the start of the chain that ask for nothing but the snapshot, and keeps the result with the
 // farm, which must not be published yet: each request then begins with those who are left. Of thousands of members, a
-// request so looks at a few dozen.
-func (c *Chain) Prepare(farm *node.Farm, now time.Time) {
+// request so looks at a few dozen. It returns how many are left; none of a farm that is nil.
+func (c *Chain) Prepare(farm *node.Farm, now time.Time) (left int) {
 	if farm == nil || farm.Prepared == nil {
-		return
+		return 0
 	}
 	p := &prepared{dropped: make([]int, c.ahead), holds: make([]int64, c.ahead), digests: make([]float64, len(c.steps))}
 	req := Request{Now: now, Farm: farm, Rand: rand.New(rand.NewPCG(farm.Front, uint64(now.UnixNano())))}
@@ -47,6 +47,7 @@ func (c *Chain) Prepare(farm *node.Farm, now time.Time) {
 	}
 	p.list = slices.Clip(p.list)
 	farm.Prepared[c] = p
+	return len(p.list)
 }
 
 // AppendCandidates appends the members that the chain starts from, as the function of that name does: but for those that

@@ -20,6 +20,11 @@ type Athena struct {
 	// Who may ask for members, see how things stand, tell of them, and mirror another engine. Default: loopback. No address:
 	// nobody.
 	Balance, Status, Update, Mirror []netip.Prefix
+	// Mirrored says that other engines may mirror to this one, those in Mirror. Default false.
+	Mirrored bool
+	// Tokens are what has to be sent besides, for the parts that they open, of the file TokenFile; "": no tokens.
+	TokenFile string
+	Tokens    []Token
 	// Chain picks the members of farms to which no [[farm]] gives another: the default one. nil without [athena].
 	Chain *candidacy.Chain
 }
@@ -39,6 +44,8 @@ func (p *parser) readAthena(s *section) {
 	addresses := s.oneOrMore("listen", exampleAthena)
 	a.Path = p.readAthenaPath(s)
 	p.readAthenaAllow(s)
+	a.Mirrored = s.flag("mirror")
+	p.readTokens(s)
 	s.close()
 	if s.table == nil {
 		*a = Athena{}
@@ -175,6 +182,10 @@ func (p *parser) warnAthena() {
 		return
 	}
 	p.warnAthenaAllow(s)
+	if s.has("allow_mirror") && !s.empty("allow_mirror") && !p.cfg.Athena.Mirrored {
+		p.odd(s.lineOf("allow_mirror"), "athena.allow_mirror does nothing as long as mirroring is not enabled: write mirror = true, too, or "+
+			"leave it away")
+	}
 	p.warnNames()
 }
 
@@ -192,6 +203,9 @@ func (p *parser) warnAthenaAllow(s *section) {
 			continue
 		}
 		key := keyOf(part.key)
+		if p.cfg.Athena.Opened(strings.TrimPrefix(part.key, "allow_")) {
+			continue // the address is not all that counts
+		}
 		if outside && slices.ContainsFunc(*part.allow, func(a netip.Prefix) bool { return a.Bits() == 0 }) {
 			p.odd(s.lineOf(key), "athena.%s is everybody, and not only this host can reach athena.listen: whoever does can take all "+
 				"members out of service; name the network of those who may, or listen on 127.0.0.1", key)

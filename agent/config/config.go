@@ -30,6 +30,11 @@ type Config struct {
 	Heartbeat  Heartbeat
 	AgentCheck AgentCheck
 	Athena     Athena
+	Mirror     []Mirror // engines that this agent tells what is said to it
+
+	// Cookie is that by which applications say where their clients' requests go: the cookie of that name, signed by a key of a
+	// file that must not be open to others. nil: they have no say in it.
+	Cookie *Cookie
 
 	// Warnings are what works and is most likely not meant, each a line to show to the user: "backhand.toml:12: ...".
 	Warnings []string
@@ -145,7 +150,8 @@ type Route struct {
 	Files []string // patterns of the last segment: "*.php"; none: all
 	Farm  string
 	// To is the path that members see in place of Path, without slash at the end, but for "/"; "" leaves the path as it is. In
-	// the file it is a URL, to = "http://farm_one/reports/", of which the host is the farm.
+	// the file it is a URL, to = "http://farm_one/reports/", of which the host is the farm. A host that is none, and has a dot or
+	// a port, is a farm by itself: Config.Farm has one called host:port then, whose only member it is.
 	To string
 	// Chain picks the member. Default: see candidacy.DefaultChain.
 	Chain *candidacy.Chain
@@ -176,6 +182,7 @@ type Log struct {
 // Proxy bounds attempts, waiting and sizes, and says whom to believe about clients.
 type Proxy struct {
 	TrustedProxies []netip.Prefix // whose X-Forwarded-* and Forwarded are passed on. Default: nobody's
+	ClientIP       bool           // members are told who the client is in the field Client-IP, too (mod_athena's client-ip)
 	Tries          int            // members that one request is offered to at most. Default 3, from 1 to 16
 	Upgrade        []string       // protocols that a connection may be upgraded to. Default websocket; empty: none
 

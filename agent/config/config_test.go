@@ -317,14 +317,24 @@ func TestExamplesAreGood(t *testing.T) {
 	if err != nil || len(files) < 5 {
 		t.Fatalf("examples are %q, %v; want at least five", files, err)
 	}
+	models, err := filepath.Glob("../../contrib/examples/athena/*.toml")
+	if err != nil || len(models) != 5 {
+		t.Fatalf("files of mod_athena's models are %q, %v; want five", models, err)
+	}
+	files = append(files, models...)
 	hosts := map[string]Env{
 		"seed-balancer.toml": host("10.58.4.1/24"),
 		"seed-backend.toml":  host("10.58.4.2/24"),
 		"everyone-both.toml": host("10.58.4.2/24"),
 		"physicals.toml":     host("10.58.4.1/24"),
 		"announce.toml":      host("10.58.4.3/24"),
-		"athena.toml":        host("10.58.4.1/24", "203.0.113.1/24"),
-		"jobs.toml":          host("10.58.4.1/24"),
+		"cookie.toml":        withCookieKeys(host("10.58.4.1/24")),
+
+		"model1.toml":           host("10.58.4.1/24"),
+		"model2.toml":           host("10.58.4.1/24"),
+		"model3.toml":           host("10.58.4.1/24"),
+		"model4-primary.toml":   host("10.58.4.1/24"),
+		"model4-secondary.toml": host("10.58.4.2/24"),
 	}
 	for _, f := range files {
 		text, err := os.ReadFile(f)

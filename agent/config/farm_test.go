@@ -10,7 +10,6 @@ import (
 
 	"backhand/candidacy"
 	"backhand/gossip/node"
-	"backhand/proxy"
 )
 
 // The text begins on line 2, as that of the other mistakes.
@@ -25,6 +24,7 @@ forward_off = 'archive'
 forward_down = 'https://www.example.com/sorry.html?why=down'
 check = '/health'
 check_interval = '2s'
+check_status = ['200-299', 401, '404']
 rise = 3
 fall = 1
 member = [ { name = 'app01', url = 'http://a', weight = 2, labels = ['gpu', 'rack=7'], expect_update = '0s', forward_off = 'archive', forward_down = 'http://b/' } ]
@@ -96,6 +96,36 @@ member = [ { name = 'x', url = 'http://x' } ]`,
 				"6: farm.rise is 0: write a number from 1 to 100",
 				"7: farm.fall is 101: write a number from 1 to 100",
 			},
+		},
+		{
+			"statuses of checks", `[[farm]]
+name = 'a'
+check = '/health'
+check_status = [
+  199, 600, 'x', '2xx', '299-200',
+  '200-', '-299', '200-299-399', '+20', '200-600',
+  2.5, true, 200 ]
+member = [ { name = 'x', url = 'http://x' } ]
+[[farm]]
+name = 'b'
+check = '/health'
+check_status = 200
+member = [ { name = 'x', url = 'http://x' } ]
+[[farm]]
+name = 'c'
+check = '/health'
+check_status = []
+member = [ { name = 'x', url = 'http://x' } ]
+[[farm]]
+name = 'd'
+check = '/health'
+check_status = [` + strings.Repeat("200, ", 65) + `]
+member = [ { name = 'x', url = 'http://x' } ]`,
+			append(wrongStatuses(),
+				`13: farm.check_status is a number: write a list of statuses and ranges, such as ["200-299", 401]`,
+				`18: farm.check_status is empty, and no answer would be good: write such as ["200-299", 401], or leave it away for 200 to 399`,
+				"23: farm.check_status has 65 elements: write at most 64, ranges of statuses",
+			),
 		},
 		{
 			"forwards that are none", `[[farm]]
@@ -184,38 +214,6 @@ chain = []`,
 				`8: farm.chain has no step: leave it away for the default chain, or write ["off"] to balance nothing`,
 			},
 		},
-		{
-			"routes that rewrite", `[[route]]
-path = '/a'
-to = 'reports/x'
-[[route]]
-path = '/b'
-to = 'http://reports:80/x'
-[[route]]
-path = '/c'
-to = 'http://re ports/x'
-[[route]]
-path = '/d'
-to = 'http://reports/x/../y'
-farm = 'reports'
-[[route]]
-path = '/e'
-to = 7
-[[route]]
-path = '/f'
-[[farm]]
-name = 'reports'
-member = [ { name = 'x', url = 'http://x' } ]`,
-			[]string{
-				`4: route.to is "reports/x": write http:// and the name of a farm, such as "http://reports/app/"; whether its members speak TLS, their own URLs say`,
-				`7: route.to is "http://reports:80/x": leave the port away; each member of a farm has its own`,
-				`10: route.to is "http://re ports/x": "re ports" is no name of a farm: write only letters, digits, dots, dashes and underscores, at most 32`,
-				`13: route.to is "http://reports/x/../y": leave the segment ".." away; it is removed from requests before they are compared`,
-				"14: route.farm and route.to are both there: leave farm away, as the host in to is the farm",
-				`17: route.to is a number: write a string, such as "http://reports/app/"`,
-				`18: route.farm is missing: write farm = "web"`,
-			},
-		},
 	})
 }
 
@@ -234,6 +232,7 @@ name = 'reports'
 expect_update = '30s'
 check = '/health?deep=1'
 check_interval = '500ms'
+check_status = ['200-203', 401, '599']
 rise = 1
 fall = 3
 forward_off = 'archive'
@@ -254,8 +253,20 @@ forward_down = 'archive'
 listen = '127.0.0.1:4446'
 `, host("10.58.4.1/24"))
 	f := c.Farm[0]
-	if f.ExpectUpdate != 30*time.Second || f.Check != (Check{Path: "/health?deep=1", Interval: 500 * time.Millisecond, Rise: 1, Fall: 3}) {
+	if f.ExpectUpdate != 30*time.Second || f.Check != (Check{Path: "/health?deep=1", Status: f.Check.Status, Interval: 500 * time.Millisecond, Rise: 1, Fall: 3}) {
 		t.Errorf("the farm is %+v", f)
+	}
+	for status, want := range map[int]bool{
+		0: false, 199: false, 200: true, 203: true, 204: false, 400: false, 401: true, 402: false, 598: false, 599: true, 600: false, 1 << 40: false,
+	} {
+		if got := f.Check.Status.Has(status); got != want {
+			t.Errorf("%d is a good answer: %v", status, got)
+		}
+	}
+	for status, want := range map[int]bool{101: false, 199: false, 200: true, 399: true, 400: false, -1: false} {
+		if got := c.Farm[1].Check.Status.Has(status); got != want {
+			t.Errorf("by default %d is a good answer: %v", status, got)
+		}
 	}
 	if f.Forwards.Off.Farm != "archive" || f.Forwards.Off.URL != nil || f.Forwards.Down.URL.String() != "https://www.example.com/sorry.html" {
 		t.Errorf("its forwards are %+v", f.Forwards)
@@ -283,44 +294,6 @@ listen = '127.0.0.1:4446'
 	}
 }
 
-func TestRewrites(t *testing.T) {
-	for to, want := range map[string][2]string{
-		"http://farm_one/reports/":  {"farm_one", "/reports"},
-		"http://farm_one/reports":   {"farm_one", "/reports"},
-		"http://farm_one/":          {"farm_one", "/"},
-		"http://Farm-One":           {"Farm-One", "/"},
-		"http://farm.one/a%20b/c/d": {"farm.one", "/a%20b/c/d"},
-	} {
-		c := good(t, "cluster = 'web'\n[[route]]\npath = '/app'\nto = '"+to+"'\n", host())
-		if r := c.Route[0]; r.Farm != want[0] || r.To != want[1] {
-			t.Errorf("%s leads to farm %q, path %q; want %q", to, r.Farm, r.To, want)
-		}
-	}
-	if r := good(t, "cluster = 'web'\n[[route]]\npath = '/app'\nfarm = 'web'\n", host()).Route[0]; r.To != "" {
-		t.Errorf("a route that does not rewrite leads to %q", r.To)
-	}
-}
-
-// What the file takes as the goal of a route, the proxy takes as well.
-func FuzzRewriteTo(f *testing.F) {
-	for _, s := range []string{"http://farm_one/reports/", "http://a", "http://a:80/", "https://a/", "http://a/%2e%2e/", "http://a//b", "http://a/%zz", "http://a/ü"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		farm, path, err := rewriteTo(text)
-		if err != nil {
-			return
-		}
-		c, errs := candidacy.Builtin().Parse([]string{"byRandom"})
-		if errs != nil {
-			t.Fatal(errs)
-		}
-		if _, err := proxy.NewRoutes([]proxy.Route{{Path: "/x", Farm: farm, To: path, Chain: c}}); err != nil {
-			t.Errorf("%q gives farm %q and path %q, which is no route: %v", text, farm, path, err)
-		}
-	})
-}
-
 func TestWarningsOfFarms(t *testing.T) {
 	const engine = "[athena]\nlisten = '127.0.0.1:4446'\n" // lines 2 and 3
 	for _, row := range []struct {
@@ -340,6 +313,21 @@ name = 'a'
 fall = 3
 member = [ { name = 'x', url = 'http://x' } ]`,
 			[]string{`6: farm.fall is about checks, and there is no farm.check: leave it away, or write check = "/health"`},
+		},
+		{
+			"good statuses without a check", engine + `[[farm]]
+name = 'a'
+check_status = [200]
+member = [ { name = 'x', url = 'http://x' } ]`,
+			[]string{`6: farm.check_status is about checks, and there is no farm.check: leave it away, or write check = "/health"`},
+		},
+		{
+			"good statuses of a connection", engine + `[[farm]]
+name = 'a'
+check = 'tcp'
+check_status = [200]
+member = [ { name = 'x', url = 'http://x' } ]`,
+			[]string{`7: farm.check_status is about the answer to a path, and farm.check is "tcp": leave it away, or write a path there`},
 		},
 		{
 			"what concerns servers without an agent, in a farm of nodes", engine + `[[farm]]

@@ -5,7 +5,8 @@ import "time"
 // Check says how this agent itself asks the members of a farm whether they are well, since they run no agent that could. What
 // it finds is its own: another agent may see it otherwise.
 type Check struct {
-	Path     string        // must answer with a status from 200 to 399; "" if TCP
+	Path     string        // must answer with a status of Status; "" if TCP
+	Status   StatusSet     // those that are good. Default: 200 to 399
 	TCP      bool          // a connection is enough
 	Interval time.Duration // from one check of a member to the next. Default 1 s, from 100 ms to 1 h
 	Rise     int           // good checks in a row that bring a member back. Default 2, from 1 to 100
@@ -24,6 +25,7 @@ const maxRise = 100
 func (p *parser) readCheck(s *section) (c Check) {
 	text, ok := s.text("check", `"/health" or "tcp"`)
 	c.Interval = s.duration("check_interval", time.Second, 100*time.Millisecond, time.Hour)
+	c.Status = p.readCheckStatus(s)
 	c.Rise = s.integer("rise", 2, 1, maxRise)
 	c.Fall = s.integer("fall", 2, 1, maxRise)
 	switch {
@@ -36,7 +38,11 @@ func (p *parser) readCheck(s *section) (c Check) {
 		p.wrong(s.lineOf("check"), `%s is %q: write a path that begins with /, such as "/health", or "tcp" for a connection`,
 			s.full("check"), text)
 	}
-	for _, key := range []string{"check_interval", "rise", "fall"} {
+	if c.TCP && s.has("check_status") {
+		p.odd(s.lineOf("check_status"), "%s is about the answer to a path, and %s is %q: leave it away, or write a path there",
+			s.full("check_status"), s.full("check"), checkTCP)
+	}
+	for _, key := range []string{"check_interval", "check_status", "rise", "fall"} {
 		if s.has(key) && !s.has("check") {
 			p.odd(s.lineOf(key), `%s is about checks, and there is no %s: leave it away, or write check = "/health"`, s.full(key),
 				s.full("check"))

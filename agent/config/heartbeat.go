@@ -156,5 +156,8 @@ func (c *Config) neighbours() (text string) {
 	if c.Athena.On() {
 		text += "; answers programs at " + strings.Join(c.Athena.Listen, " and ") + c.Athena.Path
 	}
+	for i := range c.Mirror {
+		text += []string{"; mirrors to ", " and "}[min(i, 1)] + c.Mirror[i].To.String()
+	}
 	return text
 }

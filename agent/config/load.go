@@ -100,6 +100,7 @@ type parser struct {
 	athenaAt           []listener
 	serve, farm, route []*section
 	member             [][]*section // by farm
+	goals              []goal       // by route; of those that do not rewrite, the zero value
 	sendLines          []int        // of cfg.Gossip.Send
 	peerLines          []int        // of cfg.Gossip.Peers
 	acceptLines        []int        // of cfg.Gossip.Accept
@@ -136,6 +137,9 @@ func (p *parser) parse(text string) {
 	p.readHeartbeat(top.section("heartbeat"))
 	p.readAgentCheck(top.section("agent_check"))
 	p.readAthena(top.section("athena"))
+	p.readCookie(top.section("cookie"))
+	p.readMirrors(top.sections("mirror"))
+	p.setGoals()
 	if !p.broken { // otherwise what looks like a table may be a piece of something else
 		top.close()
 		p.checkNode()

@@ -31,10 +31,10 @@ name = 'a'
 [mod_perl]
 listen = 'x'
 `,
-		[]string{"5: mod_perl is not known: leave it away; the top of the file has agent_check, athena, cluster, farm, gossip, heartbeat, listen, log, node, proxy, route, serve, status"},
+		[]string{"5: mod_perl is not known: leave it away; the top of the file has agent_check, athena, cluster, cookie, farm, gossip, heartbeat, listen, log, mirror, node, proxy, route, serve, status"},
 	},
-	{"a key of a table at the top", "tries = 3", []string{"2: tries is not known: leave it away; the top of the file has agent_check, athena, cluster, farm, gossip, heartbeat, listen, log, node, proxy, route, serve, status"}},
-	{"a quoted key that is not known", `"tr ies" = 3`, []string{`2: "tr ies" is not known: leave it away; the top of the file has agent_check, athena, cluster, farm, gossip, heartbeat, listen, log, node, proxy, route, serve, status`}},
+	{"a key of a table at the top", "tries = 3", []string{"2: tries is not known: leave it away; the top of the file has agent_check, athena, cluster, cookie, farm, gossip, heartbeat, listen, log, mirror, node, proxy, route, serve, status"}},
+	{"a quoted key that is not known", `"tr ies" = 3`, []string{`2: "tr ies" is not known: leave it away; the top of the file has agent_check, athena, cluster, cookie, farm, gossip, heartbeat, listen, log, mirror, node, proxy, route, serve, status`}},
 	{"a dotted key that is not known", "proxy.triess = 3", []string{"2: proxy.triess is not known: did you mean tries?"}},
 	{"a number for a string", "[node]\nname = 7", []string{`3: node.name is a number: write a string, such as "www1"`}},
 	{"a table for a string", "[node.name]\na = 1", []string{`2: node.name is a table: write a string, such as "www1"`}},

@@ -15,6 +15,7 @@ func (p *parser) readProxy(s *section) {
 	const day = 24 * time.Hour
 	x := &p.cfg.Proxy
 	x.TrustedProxies = s.prefixes("trusted_proxies")
+	x.ClientIP = s.flag("client_ip")
 	x.Tries = s.integer("tries", 3, 1, 16)
 	x.Upgrade = p.readUpgrade(s)
 

@@ -78,6 +78,10 @@ xyzzy = 1
 xyzzy = 1
 [athena]
 xyzzy = 1
+[[mirror]]
+xyzzy = 1
+[cookie]
+xyzzy = 1
 `
 	lists := 0
 	for _, line := range found(t, text, host("10.58.4.1/24")) {

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"backhand/candidacy"
-	"backhand/gossip/node"
 )
 
 func (p *parser) readRoute(s *section) {
@@ -44,7 +43,7 @@ func (p *parser) readRoute(s *section) {
 			r.Files = append(r.Files, it.text)
 		}
 	}
-	p.readFarmOf(s, &r)
+	g := p.readFarmOf(s, &r)
 	r.Chain = p.readChain(s)
 	if r.WhenEmpty, ok = s.text("when_empty", `"503"`); ok && !slices.Contains([]string{"self", "any", "503"}, r.WhenEmpty) {
 		p.wrong(s.lineOf("when_empty"), `route.when_empty is %q: write "self", "any" or "503"`, r.WhenEmpty)
@@ -52,68 +51,8 @@ func (p *parser) readRoute(s *section) {
 	r.RetryOn = s.statuses("retry_on", nil, "only 502, 503, 504", func(n int64) bool { return 502 <= n && n <= 504 })
 	r.ErrorOn = s.statuses("error_on", []int{500, 502, 503, 504}, "statuses from 500 to 599",
 		func(n int64) bool { return 500 <= n && n <= 599 })
-	p.cfg.Route = append(p.cfg.Route, r)
+	p.cfg.Route, p.goals = append(p.cfg.Route, r), append(p.goals, g)
 	s.close()
-}
-
-// readFarmOf reads the farm of a route: by its name or, where the path is rewritten, as the host of a URL. mod_athena had it so,
-// since ProxyPass wants a URL.
-func (p *parser) readFarmOf(s *section, r *Route) {
-	text, ok := s.text("to", `"http://reports/app/"`)
-	switch {
-	case !s.has("to"):
-		r.Farm = p.farmName(s, "farm")
-		return
-	case s.has("farm"):
-		p.wrong(s.lineOf("farm"), "route.farm and route.to are both there: leave farm away, as the host in to is the farm")
-	}
-	if s.get("farm"); !ok {
-		return
-	}
-	farm, path, err := rewriteTo(text)
-	if err != nil {
-		p.wrong(s.lineOf("to"), "route.to is %q: %v", text, err)
-		return
-	}
-	r.Farm, r.To = farm, path
-}
-
-// rewriteTo reads "http://farm/path/".
-func rewriteTo(text string) (farm, path string, err error) {
-	rest, isHTTP := strings.CutPrefix(text, "http://")
-	if !isHTTP {
-		return "", "", errors.New(`write http:// and the name of a farm, such as "http://reports/app/"; whether its members speak ` +
-			`TLS, their own URLs say`)
-	}
-	farm, path = rest, "/"
-	if i := strings.IndexByte(rest, '/'); i >= 0 {
-		farm, path = rest[:i], rest[i:]
-	}
-	switch name, _, hasPort := strings.Cut(farm, ":"); {
-	case hasPort && isFarmName(name):
-		return "", "", errors.New("leave the port away; each member of a farm has its own")
-	case !isFarmName(farm):
-		return "", "", fmt.Errorf("%q is no name of a farm: write only letters, digits, dots, dashes and underscores, at most %d", farm,
-			node.MaxFarm)
-	}
-	if err := checkPath(path); err != nil {
-		return "", "", err
-	}
-	if i := strings.IndexAny(path, "[]"); i >= 0 { // which are compared if need be, but not sent
-		return "", "", fmt.Errorf("write %%%02X for the byte %q", path[i], path[i:i+1])
-	}
-	if len(path) > 1 {
-		path = strings.TrimSuffix(path, "/")
-	}
-	return farm, path, nil
-}
-
-// farmKey returns the key that names the farm of a route.
-func farmKey(s *section) string {
-	if s.has("to") {
-		return "to"
-	}
-	return "farm"
 }
 
 // readChain returns the chain of a route, or of a farm, the default one if it has none, or nil if it is wrong.

@@ -81,6 +81,9 @@ func withAnyFile(t testing.TB, e Env) Env {
 		}
 		return cert, nil
 	}
+	e.ReadSecret = func(string) ([]byte, fs.FileMode, error) {
+		return []byte("a-secret-of-more-than-16-bytes\n"), 0o600, nil
+	}
 	return e
 }
 
