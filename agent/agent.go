@@ -77,6 +77,8 @@ type Agent struct {
 	live *node.LiveSet // only merge uses it, and mark
 	mark node.HighWater
 
+	mirrors atomic.Pointer[[]*mirror] // engines that are told what is said here
+
 	athena interfaces
 	pushed ownStats
 	layout sync.Mutex // held while config and what store has of it are read, or replaced, together
@@ -246,6 +248,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	for _, s := range a.athena.servers {
 		a.serveAthena(s)
 	}
+	a.swapMirrors(a.config.Load())
 	a.announceStart()
 	a.reloading.Unlock()
 	a.notify(nowReady)

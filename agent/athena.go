@@ -198,18 +198,20 @@ func whyUnfit(own string, farmFit bool) string {
 	return own
 }
 
-// physOfNode returns a node in the words that mod_athena has for physicals: one that drains or leaves is off, one whose origin
-// does not answer is down, and one that is silent is out.
+// physOfNode returns a node in the words for physicals: one that leaves is off, one whose origin does not answer is down, and
+// one that is silent is out.
 func physOfNode(m *node.Member, farmFit bool, now time.Time) athena.Phys {
 	n, s := m.Node, m.Service
 	silent := !m.Self && m.Age(now) > n.Beats(node.SilentBeats)
 	out := athena.Phys{
 		Name: m.Name, Farm: m.Farm, URL: memberURL(m), Node: true, Capacity: s.Slots, Weight: 1, Labels: n.Labels, Stats: s.Pushed,
 		Updated: n.Heard, Chosen: m.Live.Chosen(), Under: m.Live.Outstanding(),
-		Standing: node.Standing{Off: n.State != node.Up, Down: !s.Ready, Out: silent},
+		Standing: node.Standing{
+			Off: n.State != node.Up && n.State != node.Draining, Drain: n.State == node.Draining, Down: !s.Ready, Out: silent,
+		},
 	}
 	switch {
-	case out.Standing.Off:
+	case out.Standing.Off || out.Standing.Drain:
 		out.Standing.Why = n.State.String()
 	case out.Standing.Down:
 		out.Standing.Why = cmp.Or(s.Why, "origin down")
@@ -231,7 +233,7 @@ func memberURL(m *node.Member) string {
 }
 
 // Self returns what the agent knows of itself. What was asked and told, the interface counts.
-func (e *engine) Self(time.Time) athena.Self {
+func (e *engine) Self(now time.Time) athena.Self {
 	a := e.agent
 	cfg, snap := a.config.Load(), a.snapshot.Load()
 	names := map[string]bool{}
@@ -242,7 +244,7 @@ func (e *engine) Self(time.Time) athena.Self {
 	}
 	return athena.Self{
 		Name: cfg.Node.Name, ID: a.state.id.String(), Version: a.opt.Version, Started: a.started,
-		Farms: len(farmNames(cfg, snap)), Physicals: len(names), Nodes: len(snap.Nodes),
+		Farms: len(farmNames(cfg, snap)), Physicals: len(names), Nodes: len(snap.Nodes), Mirrors: a.mirrorSentences(now),
 	}
 }
 
@@ -280,7 +282,7 @@ func (a *Agent) sortUpdates(updates []node.Update) (own []node.Stat, rest []node
 		case u.Name != cfg.Node.Name:
 			return nil, nil, &athena.RefusedError{Why: fmt.Sprintf("%q is a node: it tells of itself; push to the agent on its host, and "+
 				"run 'backhand drain' or 'backhand undrain' there", u.Name)}
-		case u.Off != nil || u.Down != nil:
+		case u.SaysState():
 			return nil, nil, &athena.RefusedError{Why: fmt.Sprintf("%q is this node, of which only statistics can be pushed: run "+
 				"'backhand drain' or 'backhand undrain' on it", u.Name)}
 		default:
@@ -323,7 +325,7 @@ func (a *Agent) explainUpdate(err error) error {
 func turns(snap *node.Snapshot, updates []node.Update) bool {
 	for i := range updates {
 		u := &updates[i]
-		if u.Off == nil && u.Down == nil {
+		if !u.SaysState() {
 			continue
 		}
 		for _, f := range snap.Farms {
@@ -344,5 +346,6 @@ func turns(snap *node.Snapshot, updates []node.Update) bool {
 }
 
 func differs(u *node.Update, s *node.Standing) bool {
-	return u.Off != nil && *u.Off != s.Off || u.Down != nil && *u.Down != s.Down
+	off, drain, said := u.OnOff()
+	return said && (off != s.Off || drain != s.Drain) || u.Down != nil && *u.Down != s.Down
 }

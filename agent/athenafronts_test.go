@@ -35,13 +35,13 @@ func TestAthenaUpdateAtOneFrontReachesTheOther(t *testing.T) {
 		}
 		return nil
 	})
-	two.good("/athena/update/phys?h=app01,o=on;h=app02,u=down")
-	one.says(phys(standing), "app01 on up in\napp02 on down in\n")
+	two.good("/athena/update/phys?h=app01,o=drain;h=app02,u=down")
+	one.says(phys(standing), "app01 drain up in\napp02 on down in\n")
 	two.good("/athena/update/farm?h=jobs,o=off")
 	one.says(farmsSay(`h=jobs,f="%o"`), "off\n")
 
 	three := launch("www3") // which has heard nothing of it
-	three.says(phys(standing), "app01 on up in\napp02 on down in\n")
+	three.says(phys(standing), "app01 drain up in\napp02 on down in\n")
 	three.says(farmsSay(`h=jobs,f="%o"`), "off\n")
 }
 

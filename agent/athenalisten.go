@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -60,27 +61,43 @@ func (a *Agent) addAthena(cfg *config.Config, undo *undoer) error {
 	return nil
 }
 
-// setAthena answers by another configuration. Who may ask is looked up for each request anyway.
+// setAthena answers by another configuration: its addresses and its tokens count from the same moment.
 func (a *Agent) setAthena(cfg *config.Config) {
 	h := athena.New(athena.Config{
-		Path: cfg.Athena.Path, Engine: a.athena.engine, Allow: a.mayAsk, Log: a.log, Now: time.Now, Counts: &a.athena.counts,
+		Path: cfg.Athena.Path, Engine: a.athena.engine, Allow: mayAsk(&cfg.Athena), Log: a.log, Now: time.Now, Counts: &a.athena.counts,
+		Tokens: tokensOf(cfg), Mirror: a.takeMirror(cfg),
 	})
 	a.athena.handler.Store(&h)
 }
 
-// mayAsk reports whether an address may use that part of the interface.
-func (a *Agent) mayAsk(part athena.Part, addr netip.Addr) bool {
-	c := &a.config.Load().Athena
-	allow := c.Balance
-	switch part {
-	case athena.PartStatus:
-		allow = c.Status
-	case athena.PartUpdate:
-		allow = c.Update
-	case athena.PartMirror:
-		allow = c.Mirror
+// tokensOf returns the tokens of a file as the interface knows them.
+func tokensOf(cfg *config.Config) (tokens []athena.Token) {
+	for _, t := range cfg.Athena.Tokens {
+		one := athena.Token{Name: t.Name, Hash: t.Hash}
+		for p := athena.PartBalance; p <= athena.PartMirror; p++ {
+			if slices.Contains(t.Parts, p.String()) {
+				one.Parts = append(one.Parts, p)
+			}
+		}
+		tokens = append(tokens, one)
 	}
-	return contains(allow, addr.WithZone(""))
+	return tokens
+}
+
+// mayAsk says who may use which part of the interface.
+func mayAsk(c *config.Athena) func(athena.Part, netip.Addr) bool {
+	return func(part athena.Part, addr netip.Addr) bool {
+		allow := c.Balance
+		switch part {
+		case athena.PartStatus:
+			allow = c.Status
+		case athena.PartUpdate:
+			allow = c.Update
+		case athena.PartMirror:
+			allow = c.Mirror
+		}
+		return contains(allow, addr.WithZone(""))
+	}
 }
 
 // openAthena opens the listeners of cfg that are not open yet.

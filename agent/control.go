@@ -65,6 +65,7 @@ func (a *Agent) controlHandler() http.Handler {
 		}
 		writeJSON(w, a.handler.Explain(q))
 	})
+	mux.HandleFunc("POST /mirror", a.serveMirror)
 	for name, do := range map[string]func() error{"drain": a.Drain, "undrain": a.Undrain, "reload": a.Reload} {
 		mux.HandleFunc("POST /"+name, func(w http.ResponseWriter, _ *http.Request) {
 			switch err := do(); {

@@ -48,7 +48,7 @@ var arrows = map[string]string{
 	"agent/demo": "agent agent/config agent/farm candidacy gossip gossip/memberlist gossip/node gossip/sampler gossip/wire " +
 		"proxy status status/athena",
 
-	"cmd/backhand": "agent agent/config agent/demo candidacy candidacy/sim gossip/doctor gossip/sampler gossip/wire status",
+	"cmd/backhand": "agent agent/config agent/demo candidacy candidacy/sim gossip/doctor gossip/node gossip/sampler gossip/wire status",
 }
 
 // testArrows is the same for the packages that only tests may import.

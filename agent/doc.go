@@ -18,6 +18,10 @@
 // stays here. Statistics that programs of this host push about this very node travel in its beats, for five minutes after each
 // push.
 //
+// An engine that hears no notes, such as the spare of another site, is told over HTTP ([[mirror]]): everything at first, after
+// each failure and every five minutes, and what is new every few seconds. States go whoever said them, statistics only from the
+// agent that they were pushed to, so [[mirror]] belongs into the file of every agent to which programs push.
+//
 // Programs that ask which members to use are answered from the same snapshot, by the farm's own chain. What they are given
 // counts among our requests under way there: until they say that they are done or, as most do not, for as long as a request
 // takes there, a second if that is not known; and to the steps that sort by beats, until the next beat. Where members are

@@ -58,6 +58,7 @@ func newFarmChecks(cfg *config.Config, old []*farmCheck) (all []*farmCheck, err 
 			c.origin, err = sampler.NewOrigin(sampler.OriginConfig{
 				Farm: f.Name, URL: m.URL, Check: f.Check.Path, TLS: newClientTLS(f.Reach.Identity), Dial: dialCheck(f.Reach, m.URL),
 				Timeout: min(max(f.Check.Interval, shortestCheck), longestCheck), Fall: f.Check.Fall, Rise: f.Check.Rise,
+				Good: f.Check.Status.Has,
 			})
 			if err != nil {
 				return nil, fmt.Errorf("check of member %q of farm %q: %w", m.Name, f.Name, err)

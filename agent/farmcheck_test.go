@@ -70,6 +70,11 @@ func TestChecksOfMembersWithoutAnAgent(t *testing.T) {
 	}
 	ill.Store(true)
 	stands("app01", "down GET /health: 500")
+	a.rewrite(text(path + "check_status = [\"500-503\"]\n")) // where 200 is not good, and 500 is
+	ill.Store(false)
+	stands("app01", "down GET /health: 200")
+	ill.Store(true)
+	a.says(phys(`h=app01,f="%u"`), "up\n")
 	a.rewrite(text("check = \"tcp\"\ncheck_interval = \"100ms\"\n"))
 	a.says(phys(`h=app01,f="%u"`), "up\n")
 	stands("gone", "down connect: connection refused")

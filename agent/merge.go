@@ -75,7 +75,7 @@ func (a *Agent) merge() time.Time {
 	})
 	// A site of the configuration before has other chains; until it goes, they begin with all candidates.
 	for _, r := range cfg.Route {
-		r.Chain.Prepare(s.Farm(r.Farm), now)
+		prepareWay(s, r.Chain, r.Farm, now)
 	}
 	if cfg.Athena.On() {
 		for _, f := range s.Farms {

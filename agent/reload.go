@@ -133,10 +133,9 @@ func (a *Agent) takeOver(old, cfg *config.Config, p *parts) {
 	a.swapServers(cfg, p.listeners)
 	a.swapNeighbours(old, cfg, p.neighbours)
 	a.swapChecks(p.checks)
+	a.setAthena(cfg) // first: a listener that begins shall not answer by the tokens of before
 	a.swapAthena(cfg, p.athena)
-	if cfg.Athena.Path != old.Athena.Path {
-		a.setAthena(cfg)
-	}
+	a.swapMirrors(cfg)
 	a.swapAccess(p.access)
 	a.changed()
 	a.waitForMerge(a.running.ctx) // who reloaded may rely on the farms that the file lists

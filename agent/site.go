@@ -24,11 +24,12 @@ func (a *Agent) site(cfg *config.Config, serves []*serve) (*proxy.Site, error) {
 		return nil, fmt.Errorf("routes: %w", err)
 	}
 	site := &proxy.Site{
-		Routes: table, StatusPath: cfg.Status.Path, Trusted: cfg.Proxy.TrustedProxies,
+		Routes: table, StatusPath: cfg.Status.Path, Trusted: cfg.Proxy.TrustedProxies, ClientIP: cfg.Proxy.ClientIP,
 		Protocols: cfg.Proxy.Upgrade, MaxBody: cfg.Proxy.MaxBody,
 		Limits: &h1.Limits{Head: cfg.Proxy.MaxHead, Fields: cfg.Proxy.MaxFields, Line: cfg.Proxy.MaxLine},
 		Agents: proxy.Reach{TLS: a.clientTLS(cfg.Node.Identity)}, Physicals: map[string]proxy.Reach{},
 	}
+	site.Cookie = cfg.Cookie
 	setTimes(site, cfg.Proxy)
 	for _, f := range cfg.Farm {
 		site.Physicals[f.Name] = a.reach(f.Reach)

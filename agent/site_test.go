@@ -2,7 +2,11 @@ package agent
 
 import (
 	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,6 +48,7 @@ farm = "x"
 chain = ["byAge 6"]
 retry_on = [502]
 [proxy]
+client_ip = true
 tries = 2
 upgrade = ["mqtt"]
 connect = "1s"
@@ -69,7 +74,7 @@ max_line = "1200B"
 		t.Fatal(err)
 	}
 	want := &proxy.Site{
-		StatusPath: "/backhand/", Tries: 2, Protocols: []string{"mqtt"}, Connect: 1 * time.Second, ResponseHead: 2 * time.Second,
+		StatusPath: "/backhand/", ClientIP: true, Tries: 2, Protocols: []string{"mqtt"}, Connect: 1 * time.Second, ResponseHead: 2 * time.Second,
 		ResponseIdle: 3 * time.Second, Total: 4 * time.Second, TunnelIdle: 5 * time.Second, ClientHead: 6 * time.Second,
 		ClientIdle: 7 * time.Second, KeepAlive: 8 * time.Second, MaxBody: 9 << 20,
 		Limits: &h1.Limits{Head: 10 << 10, Fields: 11, Line: 1200},
@@ -105,4 +110,31 @@ max_line = "1200B"
 		t.Errorf("%d identities are kept that nobody has, %v", len(f.clients), err)
 	}
 	f.run() // and ends
+}
+
+// What a client says of itself in that field is not believed, whatever the file has.
+func TestClientIPIsToldWhereTheFileWantsIt(t *testing.T) {
+	o := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%q", r.Header["Client-Ip"])
+	}))
+	t.Cleanup(o.Close)
+	f := start(t, serving(o, ""), Options{})
+	for _, row := range []struct{ name, file, want string }{
+		{"nothing of it in the file", "", "[]"},
+		{"wanted", "[proxy]\nclient_ip = true", `["127.0.0.1"]`},
+		{"not wanted", "[proxy]\nclient_ip = false", "[]"},
+	} {
+		if err := f.reload(serving(o, row.file)); err != nil {
+			t.Fatal(err)
+		}
+		conn, err := net.Dial("tcp", strings.TrimPrefix(f.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, body, err := talk(t, conn, "GET / HTTP/1.1\r\nHost: x\r\nClient-IP: 192.0.2.1\r\nConnection: close\r\n\r\n")
+		if err != nil || body != row.want {
+			t.Errorf("%s: the origin is told %s, %v; want %s", row.name, body, err, row.want)
+		}
+		_ = conn.Close()
+	}
 }

@@ -32,6 +32,7 @@ func (a *Agent) source() (*node.Snapshot, status.Info) {
 		Beats:           beats(a.gossip.Counters()),
 		LogLost:         a.access.Load().Lost(),
 		Listeners:       a.listeners(),
+		Mirrors:         a.mirrorFigures(),
 	}
 	info.Beats.Rejected = append(info.Beats.Rejected, a.heartbeatDrops()...)
 	for _, r := range cfg.Route {
@@ -48,7 +49,7 @@ func (a *Agent) source() (*node.Snapshot, status.Info) {
 
 // warnings are those of the file, and what has turned out since.
 func (a *Agent) warnings(cfg *config.Config) []string {
-	all := slices.Clone(cfg.Warnings)
+	all := append(slices.Clone(cfg.Warnings), a.mirrorWarnings()...)
 	if n := a.gossip.Counters().Clones; n > 0 {
 		all = append(all, fmt.Sprintf("%d beats came from another agent with this node's id: is its state_dir a copy of ours? "+
 			"Remove it there and restart that agent", n))
@@ -87,7 +88,7 @@ func (a *Agent) done(o *proxy.Outcome) {
 	a.access.Load().Log(o)
 	ob := status.Observation{
 		Route: o.Route, Farm: o.Farm, Empty: o.Empty, Reason: o.Reason, Status: o.Status, Attempts: o.Attempts, Refusals: o.Refusals,
-		Unproved: o.Unproved, Wait: o.Wait, Took: o.Took,
+		Unproved: o.Unproved, Cookies: o.Cookies, Wait: o.Wait, Took: o.Took,
 	}
 	if o.Member != nil {
 		ob.Member = o.Member.Name

@@ -77,20 +77,21 @@ func (o *Origin) URL() string { return "http://" + o.addr.String() }
 // Start starts it again after Stop, and returns when it answers.
 func (o *Origin) Start(t testing.TB) {
 	t.Helper()
-	o.process = o.host.Start(t, o.command[0], o.command[1:]...)
+	p := o.host.Start(t, o.command[0], o.command[1:]...)
+	o.process = p
 	ctx, cancel := context.WithTimeoutCause(context.Background(), 20*time.Second, errors.New("waited 20 s"))
 	defer cancel()
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	go func() {
 		select {
-		case <-o.process.Done():
+		case <-p.Done():
 			fail(errors.New("it ended"))
 		case <-ctx.Done():
 		}
 	}()
 	if err := lab.Until(ctx, o.answers); err != nil {
-		t.Fatalf("%s does not answer: %v; it said:\n%s", o.command[0], err, o.process.Output())
+		t.Fatalf("%s does not answer: %v; it said:\n%s", o.command[0], err, p.Output())
 	}
 }
 
