@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -47,20 +48,25 @@ const (
 	diesAfter = 6 * time.Second  // the first
 	deadFor   = 6 * time.Second
 	showEvery = 2 * time.Second
-	firstPort = 8080
-	ports     = 50 // how many are tried
-	needed    = 3  // members that must have served, or the demo has not shown what it should
-	enough    = 50 // requests after which that can be said
+	firstPort = 8080 // where clients ask
+	firstTell = 4446 // where programs ask, and tell
+	ports     = 50   // how many are tried
+	needed    = 3    // nodes that must have served, or the demo has not shown what it should
+	enough    = 50   // requests after which that can be said
 )
 
 // cluster is the running demo.
 type cluster struct {
-	opt    Options
-	dir    string
-	port   string
-	toys   []*toy
-	agents []*agent.Agent
-	load   *load
+	opt     Options
+	dir     string
+	port    string // where each agent takes requests
+	tell    string // where programs ask each agent, and tell it
+	toys    []*toy
+	servers []*toy // without agents
+	agents  []*agent.Agent
+	load    *load
+
+	saying sync.Mutex // held while a line is written to opt.Out
 }
 
 // Run runs the demo until the context or its time ends. It returns an error if the cluster did not do what the demo is there to
@@ -84,43 +90,57 @@ func Run(ctx context.Context, opt Options) (err error) {
 }
 
 // build makes everything that can fail, and starts nothing but the toys.
-func (c *cluster) build() error {
-	if err := c.pickPort(); err != nil {
+func (c *cluster) build() (err error) {
+	if c.port, err = c.pickPort(firstPort); err != nil {
+		return err
+	}
+	if c.tell, err = c.pickPort(firstTell); err != nil {
+		return err
+	}
+	if err := c.addServers(); err != nil {
 		return err
 	}
 	name := "demo-" + node.NewID().Short() // two demos on one machine do not meet
-	registry := candidacy.Builtin()
-	for i, who := range cast {
-		t, err := newToy(who.name, who.work, ip(i))
-		if err != nil {
-			return fmt.Errorf("toy origin of %s: %w", who.name, err)
-		}
-		c.toys = append(c.toys, t)
-		file := c.file(who.name)
-		if err := os.WriteFile(file, []byte(c.text(name, i)), 0o600); err != nil {
+	for i := range cast {
+		if err := c.addAgent(name, i); err != nil {
 			return err
 		}
-		load := func() (*config.Config, error) {
-			cfg, err := config.Load(file, registry, config.ForRun())
-			if err == nil {
-				cfg.Warnings = nil // that loopback is accepted is the point of a demo
-			}
-			return cfg, err
-		}
-		cfg, err := load()
-		if err != nil {
-			return err
-		}
-		a, err := agent.New(cfg, agent.Options{
-			Load: load, Registry: registry, Sampler: t, Log: c.opt.Log.With("node", who.name), Version: c.opt.Version,
-			Note: "A demo on one machine: the load figures of each node are those of its toy origin, not of this host.",
-		})
-		if err != nil {
-			return err
-		}
-		c.agents = append(c.agents, a)
 	}
-	c.load = newLoad(max(1, c.opt.Rate), c.url("/"), c.url("/auto/"))
+	c.load = newLoad(max(1, c.opt.Rate), c.url("/"), c.url("/auto/"), c.url(reportsPath))
+	return nil
+}
+
+// addAgent makes one agent, with its toy origin and its file.
+func (c *cluster) addAgent(cluster string, i int) error {
+	who, registry := cast[i], candidacy.Builtin()
+	t, err := newToy(who.name, who.work, ip(i))
+	if err != nil {
+		return fmt.Errorf("toy origin of %s: %w", who.name, err)
+	}
+	c.toys = append(c.toys, t)
+	file := c.file(who.name)
+	if err := os.WriteFile(file, []byte(c.text(cluster, i)), 0o600); err != nil {
+		return err
+	}
+	load := func() (*config.Config, error) {
+		cfg, err := config.Load(file, registry, config.ForRun())
+		if err == nil {
+			cfg.Warnings = nil // that loopback is accepted is the point of a demo
+		}
+		return cfg, err
+	}
+	cfg, err := load()
+	if err != nil {
+		return err
+	}
+	a, err := agent.New(cfg, agent.Options{
+		Load: load, Registry: registry, Sampler: t, Log: c.opt.Log.With("node", who.name), Version: c.opt.Version,
+		Note: "A demo on one machine: the load figures of each node are those of its toy origin, not of this host.",
+	})
+	if err != nil {
+		return err
+	}
+	c.agents = append(c.agents, a)
 	return nil
 }
 
@@ -146,7 +166,7 @@ capacity = %[7]d
 
 [[listen]]
 address = "%[3]s:%[4]s"
-`, cast[i].name, cluster, ip(i), c.port, filepath.Join(c.dir, cast[i].name), c.toys[i].addr, toySlots)
+%[8]s`, cast[i].name, cluster, ip(i), c.port, filepath.Join(c.dir, cast[i].name), c.toys[i].addr, toySlots, c.reportsText(i))
 	if i == 0 {
 		text += `
 [[route]]
@@ -157,7 +177,7 @@ chain = ["removeSelf", "byAge 6", "byRandom", "byLogWindow", "byLoad"]
 [[route]]
 path  = "/auto/" # no chain, so that it gets auto; here this node serves, too
 farm  = "web"
-`
+` + reportsRoute
 	}
 	return text
 }
@@ -183,6 +203,10 @@ func (c *cluster) run(ctx context.Context) error {
 		loads.Go(func() { c.load.run(loading) })
 	}
 	wg.Go(func() { c.drama(life) })
+	wg.Go(func() { c.chores(life) })
+	for i, t := range c.servers {
+		wg.Go(func() { c.push(life, t, c.engine(i)) })
+	}
 	c.show(life)
 	// The requests end before the agents go, for which they would wait otherwise.
 	stopLoad()
@@ -198,27 +222,26 @@ func (c *cluster) run(ctx context.Context) error {
 
 // bury ends the toys.
 func (c *cluster) bury() {
-	for _, t := range c.toys {
+	for _, t := range slices.Concat(c.toys, c.servers) {
 		t.die()
 	}
 }
 
 // pickPort finds a port that is free on all five addresses, for agents as for people it is simpler to have one.
-func (c *cluster) pickPort() error {
-	for p := firstPort; p < firstPort+ports; p++ {
+func (c *cluster) pickPort(first int) (string, error) {
+	for p := first; p < first+ports; p++ {
 		if err := free(p); err != nil {
 			if errors.Is(err, errAddress) {
-				return err
+				return "", err
 			}
 			continue
 		}
-		c.port = strconv.Itoa(p)
-		if p != firstPort {
-			c.say("port %d is taken: the demo uses %d", firstPort, p)
+		if p != first {
+			c.say("port %d is taken: the demo uses %d", first, p)
 		}
-		return nil
+		return strconv.Itoa(p), nil
 	}
-	return fmt.Errorf("no port from %d to %d is free on 127.0.0.1 to 127.0.0.%d", firstPort, firstPort+ports-1, len(cast))
+	return "", fmt.Errorf("no port from %d to %d is free on 127.0.0.1 to 127.0.0.%d", first, first+ports-1, len(cast))
 }
 
 var errAddress = errors.New("this system has no 127.0.0.2; the demo needs Linux")

@@ -20,8 +20,8 @@ func TestDemo(t *testing.T) {
 		t.Fatalf("%v:\n%s", err, &out)
 	}
 	for _, want := range []string{
-		`the map +http://127\.0\.0\.1:\d+/backhand/`, `the seed chain +http`, `no chain +http`, `curl http`, `served in 2s:`,
-		`in all \d+ requests were served by [345] members, 0 failed`,
+		`the map +http://127\.0\.0\.1:\d+/backhand/`, `the seed chain +http`, `no chain +http`, `curl http`, `a farm +http`, `served in 2s:.* app01 +\d+  app02 +\d+ `, `curl 'http://127\.0\.0\.1:\d+/athena/balance\?reports'`,
+		`in all \d+ requests were served by [567] members, 0 failed`,
 	} {
 		if !regexp.MustCompile(want).MatchString(out.String()) {
 			t.Errorf("nothing like %q in:\n%s", want, &out)
@@ -29,7 +29,7 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-func TestVerdictWantsThreeMembers(t *testing.T) {
+func TestVerdictWantsThreeNodesAndBothServers(t *testing.T) {
 	for _, row := range []struct {
 		served   []string
 		requests int
@@ -39,7 +39,11 @@ func TestVerdictWantsThreeMembers(t *testing.T) {
 		{nil, 0, false}, // stopped at once: nothing can be said
 		{[]string{"www1", "www2"}, enough - 1, false},
 		{[]string{"www1", "www2", "www3"}, enough, false},
-		{nil, enough, true}, // all failed
+		{nil, enough, true},                                        // all failed
+		{[]string{"www1", "www2", "app01", "app02"}, enough, true}, // who runs no agent is no node
+		{[]string{"www1", "www2", "www3", "app02"}, 4 * enough, true},
+		{[]string{"www1", "www2", "www3", "app02"}, 4*enough - 4, false}, // it may be chance
+		{[]string{"www1", "www2", "www3", "app01", "app02"}, 9 * enough, false},
 	} {
 		var out bytes.Buffer
 		c := &cluster{opt: Options{Rate: 1, Out: &out}, load: newLoad(1)}
@@ -59,10 +63,10 @@ func TestVerdictWantsThreeMembers(t *testing.T) {
 func TestDemoTakesAnotherPort(t *testing.T) {
 	var out bytes.Buffer
 	c := &cluster{opt: Options{Out: &out}}
-	if err := c.pickPort(); err != nil {
+	first, err := c.pickPort(firstPort)
+	if err != nil {
 		t.Fatal(err)
 	}
-	first := c.port
 	toy, err := newToy("squatter", 0, ip(2))
 	if err != nil {
 		t.Fatal(err)
@@ -73,13 +77,14 @@ func TestDemoTakesAnotherPort(t *testing.T) {
 		t.Skipf("somebody else took port %s meanwhile: %v", first, err)
 	}
 	defer toy.die()
-	if err := c.pickPort(); err != nil {
+	second, err := c.pickPort(firstPort)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if c.port == first {
+	if second == first {
 		t.Errorf("port %s is taken and chosen", first)
 	}
-	if !strings.Contains(out.String(), "is taken: the demo uses "+c.port) {
+	if !strings.Contains(out.String(), "is taken: the demo uses "+second) {
 		t.Errorf("it does not say so: %q", &out)
 	}
 }

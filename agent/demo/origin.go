@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"net"
@@ -22,9 +23,9 @@ type toy struct {
 	mu       sync.Mutex
 	server   *http.Server  // nil while it is dead
 	ended    chan struct{} // closed when it no longer serves
-	inFlight int
-	busy     float64 // slots that are busy, averaged over the last second or so
-	load     float64 // requests in flight, averaged over a few seconds: the toy's load average
+	inFlight int           // requests, and slots of chores
+	busy     float64       // slots that are busy, averaged over the last second or so
+	load     float64       // requests in flight, averaged over a few seconds: the toy's load average
 	at       time.Time
 }
 
@@ -90,6 +91,29 @@ func (t *toy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Served-By", t.name)
 	fmt.Fprintf(w, "%s served %s for %s\n", t.name, r.URL.Path, r.Header.Get("X-Forwarded-For"))
+}
+
+// chore keeps that many slots busy until the context ends, as a job of the server's own would.
+func (t *toy) chore(ctx context.Context, slots int) {
+	t.count(+slots)
+	defer t.count(-slots)
+	for range slots {
+		select {
+		case t.slot <- struct{}{}:
+			defer func() { <-t.slot }()
+		case <-ctx.Done():
+			return
+		}
+	}
+	<-ctx.Done()
+}
+
+// figures returns what the toy would tell of itself: the requests and jobs that it has under way, and its load average.
+func (t *toy) figures(now time.Time) (jobs int, load float64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.average(now)
+	return t.inFlight, t.load
 }
 
 func (t *toy) count(by int) {

@@ -14,11 +14,14 @@ import (
 
 // intro tells a person what there is to see.
 func (c *cluster) intro() {
+	c.saying.Lock()
+	defer c.saying.Unlock()
 	fmt.Fprintf(c.opt.Out, `A cluster of %d nodes on loopback. Each has an agent and a toy origin; %s is the front.
 
   the map        %s
   the seed chain %s        (removeSelf, byAge 6, byRandom, byLogWindow, byLoad)
   no chain       %s   (auto: by what the answers to this front's own requests say)
+  a farm         %[10]s   (%[11]s, which run no agent: by what they push)
 
 Try:
   curl %[4]s
@@ -28,8 +31,14 @@ Try:
   %[9]s explain --config %[7]s %[5]s
   %[9]s drain   --config %[8]s
 
+Programs ask, and tell, any of the agents, and all come to know:
+  curl '%[12]s/balance?%[14]s'                   # which server to use
+  curl '%[12]s/status/phys?g=%[14]s'             # what the servers push
+  curl '%[13]s/update/phys?h=%[15]s,state=off'     # takes one out; state=on: in again
+
 `, len(cast), cast[0].name, c.url("/backhand/"), c.url("/"), c.url("/auto/"), c.url("/backhand/view.json"),
-		c.file(cast[0].name), c.file(cast[1].name), program())
+		c.file(cast[0].name), c.file(cast[1].name), program(),
+		c.url(reportsPath), strings.Join(serverNames(), " and "), c.engine(0), c.engine(1), reportsFarm, serverNames()[0])
 }
 
 // program returns how a person would start this program again.
@@ -43,6 +52,8 @@ func program() string {
 
 // say prints a line.
 func (c *cluster) say(format string, args ...any) {
+	c.saying.Lock()
+	defer c.saying.Unlock()
 	fmt.Fprintf(c.opt.Out, format+"\n", args...)
 }
 
@@ -98,8 +109,8 @@ func (c *cluster) show(ctx context.Context) {
 	for pause(ctx, showEvery) {
 		served, failed := c.load.counts()
 		line := ""
-		for _, who := range cast {
-			line += fmt.Sprintf("  %s %3d", who.name, served[who.name]-before[who.name])
+		for _, name := range append(castNames(), serverNames()...) {
+			line += fmt.Sprintf("  %s %3d", name, served[name]-before[name])
 		}
 		c.say("served in %v: %s   failed so far: %d", showEvery, line, total(failed))
 		before = served
@@ -116,9 +127,33 @@ func (c *cluster) verdict() error {
 	for why, n := range failed {
 		c.say("  failed %d times: %q", n, why)
 	}
-	if len(served) < needed && total(served)+total(failed) >= enough {
-		return fmt.Errorf("only %v served: want at least %d members; do beats reach the front (multicast on lo)?",
-			slices.Sorted(maps.Keys(served)), needed)
+	nodes, servers := servedBy(served, castNames()), servedBy(served, serverNames())
+	switch all, reports := total(served)+total(failed), total(servers); {
+	case len(nodes) < needed && all >= enough:
+		return fmt.Errorf("only %v served: want at least %d nodes; do beats reach the front (multicast on lo)?",
+			slices.Sorted(maps.Keys(nodes)), needed)
+	case len(servers) < len(serverNames()) && reports >= enough:
+		return fmt.Errorf("of farm %s only %v served: want %v; are their statistics pushed?", reportsFarm,
+			slices.Sorted(maps.Keys(servers)), serverNames())
 	}
 	return nil
+}
+
+// servedBy returns what was served by those of these names who served anything.
+func servedBy(served map[string]int, names []string) map[string]int {
+	out := map[string]int{}
+	for _, name := range names {
+		if served[name] > 0 {
+			out[name] = served[name]
+		}
+	}
+	return out
+}
+
+// castNames returns the names of the nodes.
+func castNames() (names []string) {
+	for _, who := range cast {
+		names = append(names, who.name)
+	}
+	return names
 }
