@@ -33,7 +33,9 @@ type explainPrinter struct {
 func (p *explainPrinter) explanation(e agent.Explanation) {
 	p.begin(e, "")
 	if e.Route != "" {
-		p.kept("candidates", e.Candidates)
+		if !e.Bound {
+			p.kept("candidates", e.Candidates)
+		}
 		p.dropped("never a candidate:", e.Unfit)
 		p.dropped("put last:", e.PutLast)
 	}
@@ -54,6 +56,7 @@ func (p *explainPrinter) begin(e agent.Explanation, of string) {
 		for _, f := range e.Forwards {
 			fmt.Fprintf(p.w, "farm %s takes nothing (%s): goes on to %s\n", printable(f.Farm), printable(f.Why), printable(f.To))
 		}
+		p.orders(e)
 		fmt.Fprintln(p.w)
 	}
 	p.width = len("candidates")
@@ -121,6 +124,8 @@ func (p *explainPrinter) traces(e agent.Explanation) {
 		p.begin(e, fmt.Sprintf(": %s at %s", noted(m), printable(t.Member.Address)))
 		p.step("candidates")
 		switch note := printable(t.Member.Note); {
+		case t.Start == 0 && note == "":
+			fmt.Fprintln(p.w, "are not asked for: the chain did not run")
 		case t.Start == 0:
 			fmt.Fprintf(p.w, "is none: %s\n", note)
 		case note != "":

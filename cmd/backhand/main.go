@@ -1,7 +1,8 @@
 // Command backhand is the agent, and the commands that talk to it. 'backhand help' lists them.
 //
 // It exits with 0 if all went well, with 1 if something did not, with 2 for a mistake in the command line or in the
-// configuration file, and with 128 and the signal's number if a second signal ended it at once.
+// configuration file, and with 128 and the signal's number if a second signal ended it at once. 'backhand monitor' has the codes
+// of a plugin of Nagios.
 package main
 
 import (
@@ -37,6 +38,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if err == nil {
 		return exitOK
+	}
+	if isMonitor(args) {
+		return monitorFailed(stdout, err)
 	}
 	fmt.Fprintln(stderr, errorText(err))
 	if errors.As(err, new(*usageError)) || isMistakes(err) {
@@ -79,8 +83,9 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		ErrWriter:            stderr,
 		Commands: []*cli.Command{
 			runCommand(), announceCommand(), checkCommand(), statusCommand(), explainCommand(), functionsCommand(),
+			balanceCommand(), setCommand(), sendCommand(), monitorCommand(), mirrorCommand(),
 			drainCommand(), undrainCommand(), reloadCommand(), keygenCommand(), doctorCommand(), demoCommand(), simulateCommand(),
-			completionCommand(), versionCommand(),
+			cookieCommand(), completionCommand(), versionCommand(),
 		},
 		OnUsageError:   badUsage,
 		ExitErrHandler: func(*cli.Context, error) {}, // run prints errors and chooses the code
