@@ -94,7 +94,7 @@ func (s *stream) letGo() {
 // be missed, and there is no need to look for it in vain.
 func (s *stream) readReady(fd uintptr) bool {
 	if s.first != nil {
-		n, err := ignoringEINTR(syscall.Write, int(fd), s.first.data())
+		n, err := send(fd, s.first.data())
 		if n == s.first.w {
 			putBuffer(s.first) // no memory is held while the other end thinks
 			s.first = nil
@@ -108,7 +108,7 @@ func (s *stream) readReady(fd uintptr) bool {
 	if b == nil {
 		b = getBuffer(0)
 	}
-	n, err := ignoringEINTR(syscall.Read, int(fd), b.space())
+	n, err := receive(fd, b.space())
 	switch {
 	case n > 0:
 		b.w += n
@@ -126,15 +126,6 @@ func (s *stream) readReady(fd uintptr) bool {
 		s.readErr = &net.OpError{Op: "read", Net: "tcp", Addr: s.nc.RemoteAddr(), Err: os.NewSyscallError("read", err)}
 	}
 	return true
-}
-
-func ignoringEINTR(do func(int, []byte) (int, error), fd int, p []byte) (int, error) {
-	for {
-		n, err := do(fd, p)
-		if err != syscall.EINTR {
-			return n, err
-		}
-	}
 }
 
 // ask writes what is in b, which it gives back, and waits for what comes then, which is appended to in. A deadline for

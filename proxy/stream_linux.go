@@ -13,7 +13,7 @@ func (s *stream) writeReady(fd uintptr) bool {
 		var n int
 		var err error
 		if len(pieces) == 1 {
-			n, err = syscall.Write(int(fd), pieces[0])
+			n, err = send(fd, pieces[0])
 		} else {
 			n, err = unix.Writev(int(fd), pieces)
 		}

@@ -7,7 +7,7 @@ import "syscall"
 // writeReady sends the pieces, as far as that needs no waiting, and leaves what remains in them.
 func (s *stream) writeReady(fd uintptr) bool {
 	for i := range s.pieces[:s.count] {
-		n, err := ignoringEINTR(syscall.Write, int(fd), s.pieces[i])
+		n, err := send(fd, s.pieces[i])
 		if n > 0 {
 			s.pieces[i] = s.pieces[i][n:]
 		}
