@@ -42,9 +42,9 @@ func (x *exchange) attempts() error {
 //
 //go:noinline
 func (x *exchange) nextForStatus() bool {
-	before := x.out
+	before, orders := x.out, x.orders.clone()
 	if err := x.next(errRetryStatus); err != nil || !x.countAgain() {
-		x.out = before
+		x.out, x.orders = before, orders
 		return false
 	}
 	x.ho.discard()
@@ -130,6 +130,8 @@ func (x *exchange) next(last error) error {
 	switch {
 	case d.nobody():
 		return because(x.orders.nobody(), nil)
+	case d.leadsAbove(x.below()):
+		return x.ledAbove(d)
 	case d.redirect != "":
 		x.out.Member = d.member
 		d.added()
@@ -152,8 +154,8 @@ func (x *exchange) decide(d *decision) {
 // redirect returns where the client itself is to go. A node rewrites the path as we would; a physical does not.
 func (x *exchange) redirect(d *decision) string {
 	path := x.raw
-	if x.to != nil && d.member.Node == nil {
-		path = text(x.to)
+	if d.member.Node == nil {
+		path = text(x.pathAt(d.member))
 	}
 	return x.client.Proto + "://" + d.redirect + path + text(x.req.Query)
 }

@@ -42,14 +42,13 @@ func (s *site) orderedFarm(o *orders, rt *route, snap *node.Snapshot) *node.Farm
 func (s *site) bind(
 	d *decision, a *order, farm *node.Farm, rt *route, snap *node.Snapshot, sc *scratch, run runChain,
 ) bool {
-	i := slices.IndexFunc(farm.Members, func(m *node.Member) bool { return m.Name == a.Target })
-	if i < 0 {
+	m, takes := s.named(a.Target, farm, sc)
+	if m == nil {
 		a.result = noMemberCookie
 		return false
 	}
 	a.result = movedCookie
-	m := farm.Members[i]
-	takes, asked := s.takes(m, farm), sc.wasTried(m)
+	asked := sc.wasTried(m)
 	if !farm.Standing.Fit() || a.Do == Stay && (!takes || asked || !reachable(m, sc)) {
 		return false
 	}
@@ -70,6 +69,29 @@ func (s *site) bind(
 		d.origin = s.origin(farm.Name)
 	}
 	return true
+}
+
+// named returns the member of that name, and whether it takes requests; nil if there is none. Nodes may have one name, such as a
+// host that was set up anew and what is still known of the one before: then the first that takes requests and can be reached,
+// or that takes them, or else the first.
+func (s *site) named(name string, farm *node.Farm, sc *scratch) (best *node.Member, takes bool) {
+	rank := -1
+	for _, m := range farm.Members {
+		if m.Name != name {
+			continue
+		}
+		t, r := s.takes(m, farm), 0
+		if t {
+			r = 1
+			if reachable(m, sc) {
+				r = 2
+			}
+		}
+		if r > rank {
+			best, takes, rank = m, t, r
+		}
+	}
+	return best, takes
 }
 
 // takes reports whether the member takes the requests that are bound to it: it is fit, but for draining.

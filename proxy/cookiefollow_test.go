@@ -86,7 +86,7 @@ const memberTakesNone = `The member of the farm "web" to which a cookie binds th
 
 // mod_athena: to be sticky, to be sticky while the server is up, and to move to another farm are three instructions, and none
 // counts without the secret key.
-func TestAthenaStickyStickyWhileUpAndMoveToFarmAreDistinguishableAndNeedTheSecretKey(t *testing.T) {
+func TestAthena18StickyStickyWhileUpAndMoveToFarmAreDistinguishableAndNeedTheSecretKey(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		withFarms(l)
 		forged := NewCookie("athena", []byte("somebody-elses-key"))
@@ -400,4 +400,42 @@ func TestExplainCookies(t *testing.T) {
 			t.Error("explaining counts")
 		}
 	})
+}
+
+// A host that was set up anew under its old name, at another address, is another node, and the one before is still listed.
+func TestCookiesNameWhoIsThereOfSeveral(t *testing.T) {
+	for _, tc := range []struct {
+		what  string
+		left  string // which of the two has left, by its id: the first of the page, or the second
+		do    string
+		heard time.Duration // how long ago that was heard which has not left
+	}{
+		{"stick, and the first has left", "node-a", Stick, 0},
+		{"stick, and the second has left", "node-b", Stick, 0},
+		{"stay, and the first has left", "node-a", Stay, 0},
+		{"stick, and the one that is there is silent", "node-a", Stick, time.Hour},
+	} {
+		inLab(t, func(t *testing.T, l *lab) {
+			l.addNode("front", frontAddr)
+			want := ""
+			for id, addr := range map[string]string{"node-a": "10.0.0.8:80", "node-b": "10.0.0.9:80"} {
+				n := l.addNode(id, addr, "web")
+				n.Name, n.Direct = "www1", true
+				if id == tc.left {
+					n.State = node.Leaving
+				} else {
+					n.Heard, want = n.Heard.Add(-tc.heard), id
+				}
+				l.serve(addr, named(id))
+			}
+			l.serve("127.0.0.1:8081", named("app1"))
+			l.addPhysical("web", "app1", "http://127.0.0.1:8081")
+			s := l.toWeb("order app1")
+			s.Cookie = testCookie()
+			l.agent("front", frontAddr, s)
+			if got := l.get("/", carries(wants(tc.do, "www1"))); got.body != want {
+				t.Errorf("%s: answered %d %q, want %q", tc.what, got.StatusCode, got.body, want)
+			}
+		})
+	}
 }

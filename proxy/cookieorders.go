@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -119,6 +120,16 @@ func (o *orders) add(c *Cookie, value string, now time.Time) {
 		a.result = repeatedCookie
 	}
 	o.list = append(o.list, a)
+}
+
+// clone returns a copy.
+func (o *orders) clone() *orders {
+	if o == nil {
+		return nil
+	}
+	c := *o
+	c.list = slices.Clone(o.list)
+	return &c
 }
 
 // first returns the order that counts: of those about a farm, or about a member, the first that is valid; nil if there is none.

@@ -20,6 +20,7 @@ type exchange struct {
 	proof  []byte // what tellAgent has written
 	target []byte // see targetBetween
 	goal   []byte // see rewrite
+	full   []byte // see pathAt
 
 	perRequest
 }
@@ -35,7 +36,7 @@ type perRequest struct {
 	query string // without question mark
 	path  string // path as normalReading has it
 	host  string // as it came
-	to    []byte // path as members get it; nil: as it came
+	to    []byte // path as members get it, below that of their own URL; nil: as it came
 
 	now time.Time // when the clock was last read: reading it is not free, and little time passes without a wait
 
@@ -269,6 +270,7 @@ func (x *exchange) forward() {
 	err := x.body.fill()
 	if err == nil {
 		err = x.attempts()
+		x.chosen = decision{} // it holds a whole snapshot, and what follows may take hours
 	}
 	if err != nil {
 		x.fail(err)

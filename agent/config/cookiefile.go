@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"github.com/BurntSushi/toml"
 
@@ -34,6 +35,9 @@ func CookieOf(path string) (*Cookie, error) {
 	}
 	if file.Cookie.KeyFile == "" {
 		return nil, fmt.Errorf("%s has no cookie.key_file: add [cookie], or name the keys by --key-file", path)
+	}
+	if !filepath.IsAbs(file.Cookie.KeyFile) {
+		return nil, fmt.Errorf("%s: cookie.key_file is no path that begins with /: write one, or name the keys by --key-file", path)
 	}
 	return ReadCookie(file.Cookie.KeyFile)
 }

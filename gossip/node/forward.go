@@ -12,7 +12,7 @@ func (f *Farm) Forward() (to Forward, why string) {
 	case len(f.Candidates) > 0:
 		why = fmt.Sprintf("none of its %d candidates is left", len(f.Candidates))
 	case f.allOff():
-		return f.Forwards.Off, "all its members are off"
+		return f.Forwards.Off, "all its members are off or drain"
 	default:
 		why = "none of its members is fit"
 	}

@@ -26,14 +26,14 @@ func TestForwardOfAFarm(t *testing.T) {
 			nil, "sorry",
 			"none of its 1 candidates is left",
 		},
-		{"members that are all off", Standing{}, []Standing{off, both}, nil, "maintenance", "all its members are off"},
+		{"members that are all off", Standing{}, []Standing{off, both}, nil, "maintenance", "all its members are off or drain"},
 		{"members that are off or down", Standing{}, []Standing{off, down}, nil, "sorry", "none of its members is fit"},
-		{"members that are off or drain", Standing{}, []Standing{off, drain}, nil, "maintenance", "all its members are off"},
+		{"members that are off or drain", Standing{}, []Standing{off, drain}, nil, "maintenance", "all its members are off or drain"},
 		{"members that drain or are down", Standing{}, []Standing{drain, down}, nil, "sorry", "none of its members is fit"},
 		{"one member drains", Standing{}, []Standing{drain, {}}, nil, "sorry", "none of its 1 candidates is left"},
 		{"members that are all out", Standing{}, []Standing{out, out}, nil, "sorry", "none of its members is fit"},
 		{"a farm without members", Standing{}, nil, nil, "sorry", "none of its members is fit"},
-		{"nodes that all drain", Standing{}, nil, []State{Draining, Draining}, "maintenance", "all its members are off"},
+		{"nodes that all drain", Standing{}, nil, []State{Draining, Draining}, "maintenance", "all its members are off or drain"},
 		{
 			"a node that drains and one that leaves",
 			Standing{},
@@ -48,7 +48,7 @@ func TestForwardOfAFarm(t *testing.T) {
 			[]Standing{off},
 			[]State{Draining},
 			"maintenance",
-			"all its members are off",
+			"all its members are off or drain",
 		},
 	} {
 		p := Parts{Taken: start(), Live: NewLiveSet(), Farms: []FarmInfo{{
