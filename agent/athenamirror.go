@@ -22,13 +22,16 @@ const (
 	mirrorWhole = 5 * time.Minute  // from one time that it is told everything to the next
 	mirrorAgain = 30 * time.Second // the same while its file and ours differ: somebody may be about to mend that
 	mirrorSoon  = time.Second      // until it is told everything, if it was started anew
+	mirrorLook  = 10 * time.Second // after which one that there is nothing to tell is looked at: is it there, was it started anew?
+	mirrorSay   = time.Minute      // between two lines of the log that say for which other reason one cannot be told
 	mirrorRest  = 5 * time.Second  // between attempts at one that does not answer at most, unless [[mirror]] says more
 
 	mirrorConnect = 2 * time.Second
 	mirrorIdle    = 50 * time.Second // for which a connection is kept: less than the other engine does
 	mirrorHead    = 64 << 10         // bytes of a reply's head
 
-	mirrorNamed = 5 // differences that a line of the log names
+	mirrorNamed = 5    // differences that a line of the log names
+	mirrorNames = 1000 // that another engine names: with so many it cannot be said which are new
 )
 
 // teller tells another engine: an athena.Target.
@@ -44,10 +47,12 @@ type mirror struct {
 	store  *farm.Store
 	log    *slog.Logger
 	cancel context.CancelFunc // nil while it does not run
-	said   trouble
 
 	// Only run uses these.
 	mark    farm.Mark // up to where it was told
+	toldAt  time.Time // when it took something last
+	logged  string    // why it cannot be told, as the log has it; "": it can
+	sayAt   time.Time // when the log may say another reason
 	wholeAt time.Time // when it was told everything
 	engine  string    // which start of it that was
 	fails   int       // in a row
@@ -151,7 +156,7 @@ func (m *mirror) turn(ctx context.Context) (rest time.Duration) {
 		m.mark = 0
 	}
 	said, next := m.store.Said(m.mark)
-	if len(said) == 0 {
+	if len(said) == 0 && time.Since(m.toldAt) < mirrorLook {
 		return m.conf.Every
 	}
 	told, err := m.target.Tell(ctx, said)
@@ -159,12 +164,12 @@ func (m *mirror) turn(ctx context.Context) (rest time.Duration) {
 	if ctx.Err() != nil {
 		return 0
 	}
-	m.said.note(m.log, "another engine cannot be told what is said here; it is tried again", err)
+	m.say(err, now)
 	if err != nil {
 		m.failed(err)
 		return max(m.conf.Every, min(m.conf.Every<<min(m.fails-1, 8), mirrorRest))
 	}
-	m.fails = 0
+	m.fails, m.toldAt = 0, now
 	whole := m.mark == 0
 	m.mark = next
 	if whole {
@@ -178,6 +183,19 @@ func (m *mirror) turn(ctx context.Context) (rest time.Duration) {
 		rest = m.conf.Every
 	}
 	return min(rest, m.conf.Every)
+}
+
+// say logs when the engine begins not to take what it is told, when the reason is another, and when it takes it again.
+func (m *mirror) say(err error, now time.Time) {
+	switch {
+	case err == nil && m.logged == "":
+	case err == nil:
+		m.logged = ""
+		m.log.Info("another engine is told again what is said here")
+	case m.logged == "", m.logged != err.Error() && !now.Before(m.sayAt):
+		m.logged, m.sayAt = err.Error(), now.Add(mirrorSay)
+		m.log.Warn("another engine cannot be told what is said here; it is tried again", "err", err)
+	}
 }
 
 // wholeDue reports whether the engine is to be told everything.
@@ -218,7 +236,7 @@ func (m *mirror) took(told *athena.Told, whole bool, now time.Time) {
 	known := m.shown.differences
 	if !whole {
 		isNew := func(d string) bool { return !slices.Contains(known, d) }
-		m.again = m.again || slices.ContainsFunc(told.Differences, isNew)
+		m.again = m.again || len(known) < mirrorNames && slices.ContainsFunc(told.Differences, isNew)
 		return
 	}
 	if slices.Equal(known, told.Differences) {
@@ -227,7 +245,7 @@ func (m *mirror) took(told *athena.Told, whole bool, now time.Time) {
 	m.shown.differences = told.Differences
 	switch some := told.Differences[:min(len(told.Differences), mirrorNamed)]; {
 	case len(some) == 0:
-		m.log.Info("the file of another engine and ours list the same farms and physicals now")
+		m.log.Info("the file of another engine lists all farms and physicals of ours now")
 	default:
 		m.log.Warn("the file of another engine and ours differ; what both list is mirrored", "differences", len(told.Differences),
 			"among_them", strings.Join(some, "; "))
@@ -246,7 +264,7 @@ func (a *Agent) takeMirror(cfg *config.Config) athena.Mirror {
 	if !cfg.Athena.Mirrored {
 		return nil
 	}
-	return func(said []node.Said) (int, []string, error) { return a.store.Mirror(said, time.Now()) }
+	return func(by string, said []node.Said) (int, []string, error) { return a.store.Mirror(by, said, time.Now()) }
 }
 
 var errNoMirror = errors.New("the agent's file has no [[mirror]]: add one, or name the URL of the other engine")

@@ -28,6 +28,7 @@ import (
 type hearer struct {
 	mu    sync.Mutex
 	told  []string // names, of each time
+	looks int      // how often it was only looked at
 	reply athena.Told
 	err   error
 }
@@ -35,6 +36,10 @@ type hearer struct {
 func (h *hearer) Tell(_ context.Context, said []node.Said) (athena.Told, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if len(said) == 0 {
+		h.looks++
+		return h.reply, h.err
+	}
 	var names []string
 	for _, v := range said {
 		names = append(names, v.Name)
@@ -151,6 +156,9 @@ func TestMirrorBearsThatTheEngineIsAway(t *testing.T) {
 		if s := m.state(); s.err == nil || s.failures != uint64(len(times)) {
 			t.Errorf("it says that %d went wrong: %v", s.failures, s.err)
 		}
+		h.answers(athena.Told{}, errors.New("403: mirroring is not enabled"))
+		time.Sleep(2 * time.Minute)
+		_ = h.heard()
 		h.answers(athena.Told{Engine: "first"}, nil)
 		time.Sleep(10 * time.Second)
 		if got := h.heard(); got != everything {
@@ -162,7 +170,7 @@ func TestMirrorBearsThatTheEngineIsAway(t *testing.T) {
 			t.Errorf("then it is told %q, %v", got, m.state().err)
 		}
 		text := textOf(log)
-		if strings.Count(text, "cannot be told") != 2 || strings.Count(text, "level=WARN") != 1 || strings.Count(text, "well again") != 1 {
+		if strings.Count(text, "cannot be told") != 2 || !strings.Contains(text, "connection refused") || !strings.Contains(text, "not enabled") || strings.Count(text, "level=WARN") != 2 || strings.Count(text, "is told again") != 1 {
 			t.Errorf("of all that it logs\n%s", text)
 		}
 	})
@@ -181,6 +189,23 @@ func TestMirrorTellsAnEngineThatWasStartedAnewEverything(t *testing.T) {
 		time.Sleep(time.Minute)
 		if got := h.heard(); got != "" {
 			t.Errorf("and then %q", got)
+		}
+	})
+}
+
+func TestMirrorLooksAtAnEngineThatThereIsNothingToTell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, h, _ := startMirror(t)
+		_ = h.heard()
+		h.answers(athena.Told{Engine: "second"}, nil)
+		time.Sleep(mirrorLook + 4*time.Second)
+		if got := h.heard(); got != everything || h.looks != 1 {
+			t.Errorf("started anew, it is told %q within %v, after %d looks", got, mirrorLook, h.looks)
+		}
+		h.answers(athena.Told{}, errors.New("connection refused"))
+		time.Sleep(mirrorLook + 2*time.Second)
+		if m.state().err == nil {
+			t.Errorf("that it is gone is not seen after %v", mirrorLook)
 		}
 	})
 }
@@ -204,7 +229,7 @@ func TestMirrorLogsDifferencesWhenTheyChange(t *testing.T) {
 		}
 		h.answers(athena.Told{Engine: "first"}, nil)
 		time.Sleep(time.Minute)
-		if n := strings.Count(textOf(log), "list the same farms and physicals now"); n != 1 || len(m.state().differences) != 0 {
+		if n := strings.Count(textOf(log), "lists all farms and physicals of ours now"); n != 1 || len(m.state().differences) != 0 {
 			t.Errorf("that it is over is logged %d times:\n%s", n, textOf(log))
 		}
 	})
@@ -236,7 +261,7 @@ func TestAthenaMirrorFollowsAnEngineThatIsEnabled(t *testing.T) {
 	main.good("/athena/update/phys?h=app01,o=on,load1=1")
 	main.good("/athena/update/farm?h=jobs,u=up")
 	standby.says(phys(`f="%h %o %l\n"`), "app01 on 1\napp02 on 2.5\n")
-	main.logs("well again")
+	main.logs("is told again")
 	main.eventually(func() error { // who asks first may ask before the last turn is over
 		if got := main.good("/athena/status/engine?f=%M"); !strings.Contains(got, standby.engine+"/athena was told ") ||
 			!strings.Contains(got, "with 0 differences") {
@@ -280,7 +305,7 @@ func TestAthenaMirrorNamesDifferencesAndAppliesTheRest(t *testing.T) {
 		t.Errorf("by hand: %+v, %v", done, err)
 	}
 	main.rewrite(physes("jobs", "", "app01", "app02") + mirrorTo(standby))
-	main.logs("list the same farms and physicals now")
+	main.logs("lists all farms and physicals of ours now")
 }
 
 // A reload ends mirrors that the file has not got any more, and begins others.

@@ -22,34 +22,31 @@ type fanout interface {
 
 // pace returns the time between two beats of ours: the interval that was asked for, or more in a large cluster.
 func (g *Gossiper) pace() time.Duration {
-	nodes, copies := g.audience()
+	nodes, copies, _ := g.audience()
 	return stretched(time.Duration(g.interval.Load()), nodes, copies)
 }
 
 // Audience returns how many nodes there are, this one included, and how many datagrams one note takes to reach them: one for each
 // group, and one for each destination of a transport without groups.
 func (g *Gossiper) Audience() (nodes, datagrams int) {
-	nodes, copies := g.audience()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, l := range g.links {
-		if _, ok := l.Transport.(fanout); !ok {
-			copies++
-		}
-	}
-	return nodes, copies
+	nodes, copies, groups := g.audience()
+	return nodes, copies + groups
 }
 
-func (g *Gossiper) audience() (nodes, copies int) {
+func (g *Gossiper) audience() (nodes, copies, groups int) {
 	g.mu.Lock()
 	nodes, links := g.table.Len()+1, g.links
 	g.mu.Unlock()
 	for _, l := range links {
+		n := 0
 		if f, ok := l.Transport.(fanout); ok {
-			copies += f.Fanout()
+			n = f.Fanout()
+		}
+		if copies += n; n == 0 { // or there is nobody yet to whom it would send copies, which does no harm
+			groups++
 		}
 	}
-	return nodes, copies
+	return nodes, copies, groups
 }
 
 func stretched(interval time.Duration, nodes, copies int) time.Duration {

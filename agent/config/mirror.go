@@ -106,6 +106,7 @@ func (p *parser) checkMirror(s *section, m *Mirror) bool {
 		p.wrong(line, "mirror.to %s is this agent itself, by athena.listen %q: write the URL of the other engine", m.To, by)
 		return false
 	}
+	p.warnMirrorLag(s, m)
 	if m.To.Scheme != "https" {
 		for _, key := range []string{"ca", "server_name"} {
 			if s.has(key) {
@@ -118,6 +119,20 @@ func (p *parser) checkMirror(s *section, m *Mirror) bool {
 		}
 	}
 	return true
+}
+
+// warnMirrorLag is about figures that are too old when they come to the other engine.
+func (p *parser) warnMirrorLag(s *section, m *Mirror) {
+	for _, f := range p.cfg.Farm {
+		for _, v := range f.Member {
+			if v.ExpectUpdate > 0 && m.Every >= v.ExpectUpdate {
+				p.odd(s.lineOf("every"), "mirror.every is %v, and statistics of %s are expected within %v: it would be out at the other "+
+					"engine most of the time; write a shorter time, so that every and the time between two pushes are less together", m.Every,
+					v.Name, v.ExpectUpdate)
+				return
+			}
+		}
+	}
 }
 
 // mirrorsToItself returns the athena.listen that a URL leads to, or "".

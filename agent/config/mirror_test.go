@@ -113,14 +113,16 @@ func TestMistakesOfTheTokenOfAMirror(t *testing.T) {
 
 func TestWarningsAboutMirrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"[[mirror]]\nto = 'http://10.58.4.2/athena'\ntoken_file = '/t'":                     "f:4: mirror.token_file: the token goes over http, where whoever is on the way can read it",
-		"[[mirror]]\nto = 'http://127.0.0.1:99/athena'\ntoken_file = '/t'":                  "",
-		"[[mirror]]\nto = 'https://10.58.4.2/athena'\ntoken_file = '/t'":                    "",
-		"[[mirror]]\nto = 'http://10.58.4.2/athena'\nserver_name = 'x'":                     "f:4: mirror.server_name is not used, since mirror.to is not https://",
-		"[athena]\nlisten = ':4446'\nallow = ['10.0.0.0/8']\nallow_mirror = ['10.58.4.1']":  "f:5: athena.allow_mirror does nothing as long as mirroring is not enabled",
-		"[athena]\nlisten = ':4446'\nallow = ['10.0.0.0/8']\nallow_mirror = []":             "",
-		"[athena]\nlisten = ':4446'\nallow_mirror = ['10.58.4.1']\nmirror = true":           "",
-		"[athena]\nlisten = ':4446'\nallow = []\nallow_mirror = ['0.0.0.0/0']\nmirror=true": "f:5: athena.allow_mirror is everybody",
+		"[[mirror]]\nto = 'http://10.58.4.2/athena'\ntoken_file = '/t'":                                                                              "f:4: mirror.token_file: the token goes over http, where whoever is on the way can read it",
+		"[[mirror]]\nto = 'http://127.0.0.1:99/athena'\ntoken_file = '/t'":                                                                           "",
+		"[[mirror]]\nto = 'https://10.58.4.2/athena'\ntoken_file = '/t'":                                                                             "",
+		"[[mirror]]\nto = 'http://10.58.4.2/athena'\nserver_name = 'x'":                                                                              "f:4: mirror.server_name is not used, since mirror.to is not https://",
+		"[[farm]]\nname = 'jobs'\nexpect_update = '30s'\nmember = [{ name = 'a', url = 'http://h:1' }]\n[[mirror]]\nto = 'http://h/'\nevery = '30s'": "f:8: mirror.every is 30s, and statistics of a are expected within 30s",
+		"[[farm]]\nname = 'jobs'\nexpect_update = '30s'\nmember = [{ name = 'a', url = 'http://h:1' }]\n[[mirror]]\nto = 'http://h/'\nevery = '29s'": "",
+		"[athena]\nlisten = ':4446'\nallow = ['10.0.0.0/8']\nallow_mirror = ['10.58.4.1']":                                                           "f:5: athena.allow_mirror does nothing as long as mirroring is not enabled",
+		"[athena]\nlisten = ':4446'\nallow = ['10.0.0.0/8']\nallow_mirror = []":                                                                      "",
+		"[athena]\nlisten = ':4446'\nallow_mirror = ['10.58.4.1']\nmirror = true":                                                                    "",
+		"[athena]\nlisten = ':4446'\nallow = []\nallow_mirror = ['0.0.0.0/0']\nmirror=true":                                                          "f:5: athena.allow_mirror is everybody",
 	} {
 		c := good(t, "cluster = 'web'\n"+text, withTokenFile(secretToken, 0o600))
 		got := strings.Join(c.Warnings, "\n")

@@ -37,7 +37,7 @@ func candidates(s *Store, l Layout, farm string, now time.Time) string {
 }
 
 // Check 9: a physical that is off, or down, or out is never chosen.
-func TestAthenaPhysicalThatIsOffOrDownOrOutIsNeverACandidate(t *testing.T) {
+func TestAthena09PhysicalThatIsOffOrDownOrOutIsNeverACandidate(t *testing.T) {
 	l := twoFarms()
 	for mask := range 8 {
 		off, down, out := mask&1 != 0, mask&2 != 0, mask&4 != 0
@@ -114,7 +114,7 @@ func TestOfOneVersionOffGoesBeforeDrainAndThatBeforeOn(t *testing.T) {
 }
 
 // Check 10: in/out changes with no operator action when updates stop; on/off and up/down never do.
-func TestAthenaOutComesByItselfOffAndDownNeverDo(t *testing.T) {
+func TestAthena10OutComesByItselfOffAndDownNeverDo(t *testing.T) {
 	s := newStore(t, 1, twoFarms())
 	s.must(t, start, push("app01", "load", 1.0), say("physical app02 off, down: disk"), push("app02"))
 	for _, tc := range []struct {
@@ -140,7 +140,7 @@ func TestAthenaOutComesByItselfOffAndDownNeverDo(t *testing.T) {
 }
 
 // Check 13: off and down can be redirected differently, of a farm and of a physical.
-func TestAthenaOffAndDownLeadToDifferentForwards(t *testing.T) {
+func TestAthena13OffAndDownLeadToDifferentForwards(t *testing.T) {
 	maintenance := &url.URL{Scheme: "https", Host: "maintenance.example.org"}
 	sorry := &url.URL{Scheme: "https", Host: "sorry.example.org"}
 	both := node.Forwards{Off: node.Forward{URL: maintenance}, Down: node.Forward{URL: sorry}}
@@ -173,7 +173,7 @@ func chosen(s node.Standing, f node.Forwards) node.Forward {
 }
 
 // Check 14: state is the same wherever one asks: here, at each agent whose file lists the physical.
-func TestAthenaStateIsTheSameAtEveryAgent(t *testing.T) {
+func TestAthena14StateIsTheSameAtEveryAgent(t *testing.T) {
 	l := twoFarms()
 	other := Layout{Farms: []FarmEntry{ // its file is not the same: it has one farm less, and one more
 		{Name: "reports", ExpectUpdate: 10 * time.Second, Members: []MemberEntry{{Name: "app01"}, {Name: "app02"}}},
@@ -203,7 +203,7 @@ func TestAthenaStateIsTheSameAtEveryAgent(t *testing.T) {
 
 // Check 19, the part of those who apply: a second engine that is fed with what the first one says, ages included, stands
 // as that does, and judges in/out itself.
-func TestAthenaSecondEngineStandsAsTheFirst(t *testing.T) {
+func TestAthena19SecondEngineStandsAsTheFirst(t *testing.T) {
 	l := twoFarms()
 	first := newStore(t, 1, l)
 	first.must(t, start, say("physical app01 off: disk"), say("farm jobs down"), push("app01", "load", 0.5))

@@ -63,3 +63,35 @@ func TestRepeatsAreSharedByAllAgents(t *testing.T) {
 		t.Errorf("in 100 s one agent alone repeats %d notes, one of a hundred %d, want many and 200", alone, hundred)
 	}
 }
+
+// However little may leave, of all that is repeated each has its turn.
+func TestRepeatsAreOfStatesAndStatistics(t *testing.T) {
+	for _, copies := range []int{1, 256, 400, 512, 1000} {
+		for _, ahead := range []time.Duration{-time.Second, -500 * time.Millisecond, 0, 500 * time.Millisecond, 1500 * time.Millisecond} {
+			l := manyPhysicals(30)
+			s := newStore(t, 1, l)
+			s.SetAudience(Audience{Agents: 2, Copies: copies})
+			for _, m := range l.Farms[0].Members {
+				s.must(t, start, say("physical "+m.Name+" off"))
+				s.must(t, start.Add(ahead), node.Update{Name: m.Name, Stats: numbered(0, 12)})
+			}
+			states, stats := 0, 0
+			for now, end := start, start.Add(10*time.Minute); now.Before(end); now = now.Add(tellEvery) {
+				notes, _ := s.Notes(now)
+				for _, b := range notes {
+					n, err := parseNote(b, now)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if now.Sub(start) > 5*time.Minute {
+						states, stats = states+len(n.states), stats+len(n.stats)
+					}
+				}
+			}
+			if states < 30 || stats < 30 {
+				t.Errorf("%d copies, statistics %v later: in five minutes %d states and %d statistics are repeated, want each of 30", copies, ahead,
+					states, stats)
+			}
+		}
+	}
+}

@@ -24,6 +24,7 @@ type change struct {
 	from, to string
 	by, why  string
 	heard    node.ID // from whom; zero: it was said, or found, here
+	mirrored string  // by whom, of what another engine told; "": it was not mirrored
 }
 
 // journal tells the operator who changed what.
@@ -69,6 +70,9 @@ func (j *journal) line(c *change, held int) {
 	args = append(args, "from", c.from, "to", c.to, "by", c.by, "why", c.why)
 	if !c.heard.IsZero() {
 		args = append(args, "heard_from", c.heard.Short())
+	}
+	if c.mirrored != "" {
+		args = append(args, "mirrored_by", c.mirrored)
 	}
 	if held > 0 {
 		args = append(args, "other_changes", held)

@@ -29,7 +29,7 @@ func logged(t *testing.T, self uint64, l Layout) (*Store, *bytes.Buffer) {
 
 func TestChangesAreLoggedOnce(t *testing.T) {
 	s, out := logged(t, 1, twoFarms())
-	other := newStore(t, 2, twoFarms())
+	other, third := newStore(t, 2, twoFarms()), newStore(t, 3, twoFarms())
 	now := start
 	fill := func(s *Store, now time.Time) {
 		s.filled("reports", "app01", now)
@@ -79,6 +79,11 @@ func TestChangesAreLoggedOnce(t *testing.T) {
 			other.must(t, now.Add(time.Second), say("physical app02 down: swapping"))
 			exchange(t, now.Add(time.Second), 20*time.Second, s, other)
 		}, `level=INFO msg="a state was changed" physical=app02 from=up to=down by=10.58.4.9 why=swapping heard_from=00000000`},
+		{"what another engine tells, whoever is said to have said it", func() {
+			third.must(t, now.Add(2*time.Second), say("physical app02 up"))
+			third.must(t, now.Add(3*time.Second), say("physical app02 down: on fire"))
+			third.mirrorTo(t, s, now.Add(3*time.Second))
+		}, `level=INFO msg="a state was changed" physical=app02 from=down to=down by=10.58.4.9 why="on fire" mirrored_by=10.58.4.2`},
 		{
 			"a check", func() { s.Check("jobs", "app01", errors.New("refused"), now) },
 			`level=INFO msg="a state was changed" physical=app01 farm=jobs from=up to=down by=check why=refused`,

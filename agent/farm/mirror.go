@@ -87,9 +87,9 @@ func (l *layout) listedIn() map[string][]string {
 
 // Mirror takes in what another engine tells: of what our file lists, that which is newer than what we know. The other agents hear
 // of it as if it had been said here. Further engines hear of the states alone: nobody could tell how often a statistic has gone
-// round. It returns how many of them the file lists, and in what else the two files differ, a sentence each, at most 1,001. The
+// round. by is who tells, for the log: who said it is in what is told, and may be invented. It returns how many of them the file lists, and in what else the two files differ, a sentence each, at most 1,001. The
 // error is that something cannot be: then nothing is taken.
-func (s *Store) Mirror(said []node.Said, now time.Time) (listed int, differences []string, err error) {
+func (s *Store) Mirror(by string, said []node.Said, now time.Time) (listed int, differences []string, err error) {
 	states := make([][pairs]*state, len(said))
 	for i := range said {
 		if states[i], err = checkSaid(&said[i], now); err != nil {
@@ -108,7 +108,7 @@ func (s *Store) Mirror(said []node.Said, now time.Time) (listed int, differences
 			continue
 		}
 		listed++
-		s.mirrorStates(e, states[i])
+		s.mirrorStates(e, states[i], by)
 		switch {
 		case !v.Farm:
 			s.mirrorStats(e, v, now, &d)
@@ -155,10 +155,14 @@ func checkSaid(v *node.Said, now time.Time) (states [pairs]*state, err error) {
 }
 
 // mirrorStates takes in states. Those that are no news are not told on, so that engines which mirror each other come to rest.
-func (s *Store) mirrorStates(e *entity, states [pairs]*state) {
+func (s *Store) mirrorStates(e *entity, states [pairs]*state, by string) {
 	for p, v := range states {
 		if v != nil && v.newer(&e.states[p]) {
-			s.say(e, pair(p), *v, v.version.node)
+			before := len(s.news)
+			s.say(e, pair(p), *v, node.ID{})
+			for i := range s.news[before:] {
+				s.news[before+i].mirrored = by
+			}
 			s.tellState(e, pair(p))
 		}
 	}

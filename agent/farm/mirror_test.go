@@ -38,11 +38,13 @@ func arrived(said []node.Said, later time.Duration) []node.Said {
 	return all
 }
 
+const mirroredBy = "10.58.4.2"
+
 // mirrorTo has one engine tell another everything, and returns in what they differ.
 func (s *Store) mirrorTo(t testing.TB, to *Store, now time.Time) []string {
 	t.Helper()
 	said, _ := s.Said(0)
-	_, differences, err := to.Mirror(said, now)
+	_, differences, err := to.Mirror(mirroredBy, said, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +142,7 @@ func TestMirrorNamesDifferencesAndTakesTheRest(t *testing.T) {
 	b := newStore(t, 2, twoFarms())
 	a.must(t, start, say("physical app01 off"), say("physical app09 off"), say("farm shop off"))
 	said, _ := a.Said(0)
-	listed, differences, err := b.Mirror(said, start)
+	listed, differences, err := b.Mirror(mirroredBy, said, start)
 	want := []string{
 		`farm "reports": its member "app09" is not listed here`, `farm "reports": its member "app02" is listed here only`,
 		`physical "app09" is not listed here`, `farm "shop" is not listed here`,
@@ -154,14 +156,14 @@ func TestMirrorNamesDifferencesAndTakesTheRest(t *testing.T) {
 	full := newStore(t, 3, twoFarms())
 	full.must(t, start, node.Update{Name: "app01", Stats: numbered(0, node.MaxStats)})
 	one := []node.Said{{Name: "app01", Stats: stats("other", 1.0)}}
-	if _, d, err := full.Mirror(one, start); len(d) != 1 || !strings.Contains(d[0], `64 statistics here already: "other" was not taken`) {
+	if _, d, err := full.Mirror(mirroredBy, one, start); len(d) != 1 || !strings.Contains(d[0], `64 statistics here already: "other" was not taken`) {
 		t.Errorf("with no room for another statistic: %q, %v", d, err)
 	}
 	var many []node.Said
 	for i := range maxDifferences + 7 {
 		many = append(many, node.Said{Name: fmt.Sprintf("x%d", i)})
 	}
-	if _, d, _ := b.Mirror(many, start); len(d) != maxDifferences+1 || d[maxDifferences] != "7 differences more" {
+	if _, d, _ := b.Mirror(mirroredBy, many, start); len(d) != maxDifferences+1 || d[maxDifferences] != "7 differences more" {
 		t.Errorf("of very many it names %d, the last of which is %q", len(d), d[len(d)-1])
 	}
 }
@@ -191,7 +193,7 @@ func TestNothingIsTakenOfAMirrorThatCannotBe(t *testing.T) {
 	} {
 		s := newStore(t, 1, twoFarms())
 		good := node.Said{Name: "app01", Stats: stats("load", 1.0), OnOff: &node.SaidState{State: "off", Counter: 5, Node: id(9)}}
-		_, _, err := s.Mirror([]node.Said{good, tc.said}, start)
+		_, _, err := s.Mirror(mirroredBy, []node.Said{good, tc.said}, start)
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -229,7 +231,7 @@ func TestNewerStatesWinOverMirroredOnes(t *testing.T) {
 	a.must(t, start, say("physical app01 off: disks"))
 	old, _ := a.Said(0)
 	b.must(t, start.Add(time.Second), say("physical app01 on, down: net"))
-	if _, _, err := b.Mirror(old, start.Add(2*time.Second)); err != nil {
+	if _, _, err := b.Mirror(mirroredBy, old, start.Add(2*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	if got := b.stands("reports", "app01", start.Add(2*time.Second)); got != "on down in: net" {
@@ -247,7 +249,7 @@ func TestRepeatedStatisticsAreNoNews(t *testing.T) {
 		said[i].Updated = time.Time{} // of which each repeat may be some ms younger
 	}
 	_ = woken(b.Changed())
-	if _, _, err := b.Mirror(arrived(said, 30*time.Millisecond), start.Add(time.Minute)); err != nil {
+	if _, _, err := b.Mirror(mirroredBy, arrived(said, 30*time.Millisecond), start.Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if woken(b.Changed()) || len(b.newStats) != 0 {
@@ -290,7 +292,7 @@ func TestEnginesThatMirrorToEachOtherComeToRest(t *testing.T) {
 			left := clock(from)
 			now = now.Add(time.Duration(rapid.IntRange(0, 5000).Draw(rt, "way, ms")) * time.Millisecond)
 			// Ages are those of when it left.
-			if _, _, err := to.Mirror(arrived(said, clock(to).Sub(left)), clock(to)); err != nil {
+			if _, _, err := to.Mirror(mirroredBy, arrived(said, clock(to).Sub(left)), clock(to)); err != nil {
 				t.Fatal(err)
 			}
 			marks[from] = next
@@ -300,7 +302,7 @@ func TestEnginesThatMirrorToEachOtherComeToRest(t *testing.T) {
 			"say": func(rt *rapid.T) {
 				s := rapid.SampledFrom([]*Store{a, b}).Draw(rt, "at")
 				s.must(t, clock(s), say(rapid.SampledFrom([]string{
-					"physical app01 off: x", "physical app01 on", "physical app02 down: y", "farm jobs off", "farm jobs on, up",
+					"physical app01 off: x", "physical app01 drain: z", "physical app01 on", "physical app02 down: y", "farm jobs off", "farm jobs on, up",
 				}).Draw(rt, "what")))
 				now = now.Add(time.Millisecond)
 			},
@@ -323,7 +325,7 @@ func TestEnginesThatMirrorToEachOtherComeToRest(t *testing.T) {
 		}
 		for _, at := range [][2]string{{"reports", "app01"}, {"jobs", "app01"}, {"reports", "app02"}} {
 			x, y := a.filled(at[0], at[1], clock(a)).Standing, b.filled(at[0], at[1], clock(b)).Standing
-			if x.Off != y.Off || x.Down != y.Down || x.Why != y.Why {
+			if x.Off != y.Off || x.Drain != y.Drain || x.Down != y.Down || x.Why != y.Why {
 				rt.Fatalf("%v is %+v at one, and %+v at the other", at, x, y)
 			}
 		}

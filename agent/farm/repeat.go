@@ -22,8 +22,8 @@ type turn struct {
 }
 
 // due returns how many notes are to be filled now, if all that is repeated has so many bytes, with at least that time between
-// two.
-func (t *turn) due(all int, least time.Duration, now time.Time) (notes int) {
+// two. Those for which there is no room stay due.
+func (t *turn) due(all int, least time.Duration, room int, now time.Time) (notes int) {
 	if all == 0 {
 		t.last = now
 		return 0
@@ -32,7 +32,7 @@ func (t *turn) due(all int, least time.Duration, now time.Time) (notes int) {
 	if since := now.Sub(t.last); since < 0 || since > repeatLate*every {
 		t.last = now.Add(-every)
 	}
-	for now.Sub(t.last) >= every {
+	for notes < room && now.Sub(t.last) >= every {
 		t.last = t.last.Add(every)
 		notes++
 	}
@@ -63,7 +63,7 @@ func (s *Store) repeatStates(out *packer, now time.Time) {
 			}
 		}
 	}
-	if notes := s.statesTurn.due(all, s.audience.repeatMost(), now); notes > 0 {
+	if notes := s.statesTurn.due(all, s.audience.repeatMost(), out.room(), now); notes > 0 {
 		s.statesTurn.run(out, notes, pairs*len(s.repeating), func(at int) bool {
 			e, p := s.repeating[at/pairs], pair(at%pairs)
 			return !e.states[p].said() || s.putState(out, e, p, now)
@@ -85,7 +85,7 @@ func (s *Store) repeatStats(out *packer, now time.Time) {
 			all += statsSize(e)
 		}
 	}
-	if notes := s.statsTurn.due(all, s.audience.repeatMost(), now); notes > 0 {
+	if notes := s.statsTurn.due(all, s.audience.repeatMost(), out.room(), now); notes > 0 {
 		s.statsTurn.run(out, notes, len(s.repeating), func(at int) bool {
 			e := s.repeating[at]
 			return !e.repeats(now) || now.Sub(e.toldOwn) < statsAtRest || s.putStats(out, e, true, now)

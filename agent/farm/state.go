@@ -12,7 +12,7 @@ import (
 )
 
 // MaxBy is how many bytes of who said something are kept.
-const MaxBy = 64
+const MaxBy = 96
 
 // pair is one of the two pairs of states that are said.
 type pair uint8

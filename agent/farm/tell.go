@@ -39,6 +39,9 @@ type packer struct {
 	most  int // notes
 }
 
+// room returns how many more notes there may be.
+func (p *packer) room() int { return p.most - len(p.notes) }
+
 // add reports whether there was room for the record.
 func (p *packer) add(record []byte) bool {
 	last := len(p.notes) - 1

@@ -9,8 +9,8 @@ import (
 
 // Mirror takes in what another engine tells of farms, or of physicals, at most 1,000 of them: of those that are listed here,
 // what is newer than what is known. It returns how many are listed, and in what the two engines differ, a sentence each. The error
-// is that something cannot be, which is a mistake of who sends it (400): then nothing was taken.
-type Mirror func(said []node.Said) (listed int, differences []string, err error)
+// is that something cannot be, which is a mistake of who sends it (400): then nothing was taken. by is who sends it, as of updates.
+type Mirror func(by string, said []node.Said) (listed int, differences []string, err error)
 
 const (
 	notEnabled = "mirroring is not enabled"
@@ -61,7 +61,7 @@ func (h *handler) takeMirror(x *exchange, farms bool) (listed int, differences [
 	if err != nil {
 		return 0, nil, err
 	}
-	return h.cfg.Mirror(said)
+	return h.cfg.Mirror(x.by(), said)
 }
 
 // incarnation returns what is another after each start of the engine: then it has forgotten statistics.

@@ -24,9 +24,11 @@ type taker struct {
 	listed      int
 	differences []string
 	err         error
+	by          string // who sent the last
 }
 
-func (k *taker) take(said []node.Said) (int, []string, error) {
+func (k *taker) take(by string, said []node.Said) (int, []string, error) {
+	k.by = by
 	if k.err != nil {
 		return 0, nil, k.err
 	}
@@ -46,7 +48,7 @@ const (
 	saidFarm = `[{"name":"reports","members":["app01","app02"]},{"name":"empty","members":[]},{"name":"other"}]`
 )
 
-func TestAthenaMirrorIsRefusedUnlessEnabled(t *testing.T) {
+func TestAthena19MirrorIsRefusedUnlessEnabled(t *testing.T) {
 	h, _ := newHandler()
 	for _, method := range []string{"GET", "POST", "PUT"} {
 		for _, path := range []string{"/athena/mirror/farm", "/athena/mirror/phys/"} {

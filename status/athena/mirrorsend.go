@@ -37,8 +37,11 @@ type Told struct {
 }
 
 // Tell tells the engine all of that, farms before physicals, in as many requests as it takes, each within 5 s. After an error it
-// has perhaps taken some of it, which does no harm.
+// has perhaps taken some of it, which does no harm. Where there is nothing to tell, it only looks who answers.
 func (t *Target) Tell(ctx context.Context, said []node.Said) (told Told, err error) {
+	if len(said) == 0 {
+		return told, t.post(ctx, false, []byte("[]"), &told)
+	}
 	for _, farms := range []bool{true, false} {
 		var some []node.Said
 		for i := range said {
