@@ -23,7 +23,7 @@ func moved(t *testing.T, name string) *httptest.Server {
 }
 
 // mod_athena: a farm's host in a mapped URL is replaced, and the path kept; a host that is no farm is left alone.
-func TestAthenaFarmInAMappedURLIsReplacedAndAnotherHostIsUntouched(t *testing.T) {
+func TestAthena11FarmInAMappedURLIsReplacedAndAnotherHostIsUntouched(t *testing.T) {
 	app, other := moved(t, "app"), moved(t, "other")
 	host := strings.TrimPrefix(other.URL, "http://")
 	farms := fmt.Sprintf("[[farm]]\nname = \"farm_one\"\nmember = [ { name = \"app01\", url = %q } ]\n", app.URL)

@@ -14,7 +14,7 @@
 //	hop.go        the field by which one agent hands a request to another, and when it is believed
 //	proof.go      with keys, agents sign what they say to one another
 //	route.go      host, path and file pattern, mapped to farm and chain
-//	rewrite.go    the path that members get, where the route has another one for them
+//	rewrite.go    the path that members get, where the route, or their own URL, has another one for them
 //	body.go       the request's body: kept if it is short, else sent by a pump (pump.go)
 //	choose.go     candidates, chain, when_empty: who gets the request
 //	elsewhere.go  forwards: another farm, or a complete URL, where nobody of the farm does
@@ -71,7 +71,9 @@
 //   - "stay" binds likewise, as long as the member is fit, or draining, and could be connected to a moment ago; else the
 //     request goes where it would without the cookie. It does so, too, when the member fails the request and it may be sent again.
 //   - If the farm is off or down, cookies that name members of it do not count: its forward is followed.
-//   - The first member of that name has the request, in the order of the page; nodes may have one name.
+//   - Of nodes of one name, such as a host that was set up anew and the one before, the first has the request that takes any and
+//     can be reached. A member that this front does not know does not bind: a node that has been silent for an hour, or was not
+//     heard yet since the front was started.
 //   - A signed cookie is seen by the member, or the members of the farm, that it names, and by nobody else; nor is one that does
 //     not count. So it is without a route, too, though there it decides nothing. Over a hop, the agent of the front has seen
 //     to that; all agents need the same [cookie].
@@ -80,6 +82,13 @@
 //     its place, both are "/".
 //   - A path that leads out behind the prefix that is replaced ("/reports/../reports/x") is refused (400): the member would
 //     read something above To. So is one that does so only to those who decode %2F or cut parameters off ("..;").
+//   - The path in a physical's URL stands before that of each request, behind which the route's To was put in: of
+//     http://app01:8080/app and To /reports, members get /app/reports/x. It is encoded as the file has it, and a slash at its end
+//     counts for nothing. The check of a farm is asked for as it is written, without that path. A client that is redirected to
+//     a physical finds it in its Location.
+//   - A path that leads above that of the chosen member's URL is refused (400) just so, though another member might have none.
+//   - What a member with such a path says is mapped back on all routes: from its own path, or, behind the host of another member
+//     of the farm, from that one's.
 //   - The route's file patterns and byHash path go by the path that the client knows, since routes and chains do.
 //   - Mapped back are Location, Content-Location, Refresh and Set-Cookie, in final responses and with a 101. Bodies, Link and
 //     interim responses are not. A URL behind the host that the client asked for keeps its host and scheme, and has its path

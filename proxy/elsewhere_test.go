@@ -140,7 +140,7 @@ func TestForwardsInARow(t *testing.T) {
 }
 
 // mod_athena: with the farm disabled, or all members sick, the complete alternative URL is used.
-func TestAthenaCompleteURLOfAFarmThatIsDisabledOrSick(t *testing.T) {
+func TestAthena12CompleteURLOfAFarmThatIsDisabledOrSick(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		withForwards(l)
 		sick := map[string]node.Standing{"app1": isDown, "app2": isOut}
@@ -155,7 +155,7 @@ func TestAthenaCompleteURLOfAFarmThatIsDisabledOrSick(t *testing.T) {
 }
 
 // mod_athena: off and down can be redirected differently.
-func TestAthenaOffAndDownAreRedirectedDifferently(t *testing.T) {
+func TestAthena13OffAndDownAreRedirectedDifferently(t *testing.T) {
 	both := func(s node.Standing) map[string]node.Standing { return map[string]node.Standing{"app1": s, "app2": s} }
 	with := func(s node.Standing) []node.FarmInfo { return []node.FarmInfo{farm("web", s, away, closed)} }
 	inLab(t, func(t *testing.T, l *lab) {

@@ -40,7 +40,7 @@ type Explanation struct {
 	Farm      string   `json:"farm,omitempty"`  // of the route
 	Chain     []string `json:"chain,omitempty"`
 	WhenEmpty string   `json:"when_empty,omitempty"` // as the route has it
-	To        string   `json:"to,omitempty"`         // path as members get it; "" if it stays as it is
+	To        string   `json:"to,omitempty"`         // path as the chosen member gets it; "" if it stays as it is
 
 	Forwards []Forward `json:"forwards,omitempty"` // those that were followed; what stands below is of the farm at which they ended
 
@@ -244,11 +244,16 @@ func (e *Explanation) decided(d *decision, nobody reason, raw, query string) Exp
 	switch {
 	case d.nobody():
 		return e.answeredOf(nobody, d.farm.Name)
+	case d.leadsAbove(cmp.Or(e.To, raw)):
+		return e.answered(badReadings)
 	case d.member == nil:
 		e.Chosen = &Mark{Name: "own origin", Address: node.HostPort(d.origin.URL), Self: true}
 	default:
 		m := mark(d.member, "")
 		e.Chosen = &m
+	}
+	if d.member != nil && d.member.Path() != "" {
+		e.To = d.member.Path() + cmp.Or(e.To, raw)
 	}
 	if d.redirect != "" {
 		if e.To != "" && d.member.Node == nil {

@@ -51,14 +51,10 @@ func (x *exchange) appendHead(b []byte, ho *handover) []byte {
 // sites the request is; but a complete URL brings its own.
 func (x *exchange) appendTarget(b []byte, ho *handover) []byte {
 	req := &x.req
-	switch {
-	case ho.instead != nil:
+	if ho.instead != nil {
 		return appendComplete(b, req.Method, ho.instead)
-	case x.to != nil:
-		b = h1.AppendRequestLine(b, req.Method, x.to, req.Query)
-	default:
-		b = h1.AppendRequestLine(b, req.Method, req.Path, req.Query)
 	}
+	b = h1.AppendRequestLine(b, req.Method, x.pathAt(ho.member), req.Query)
 	if len(req.Host) > 0 {
 		return h1.AppendField(b, "Host", req.Host)
 	}

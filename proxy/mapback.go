@@ -16,13 +16,15 @@ import (
 //	Set-Cookie                            Domain, if it is the host of a member or the farm's name, is dropped, so that the
 //	                                      cookie is for the host alone that the client asked for; Path is mapped
 //
-// A path is mapped if it is To, or below. What else there is stays as it is, and so does what cannot be read without doubt:
+// A path is mapped if it is what members have in place of the route's, or below: that of the member's own URL, if it has one,
+// with To behind it. What else there is stays as it is, and so does what cannot be read without doubt:
 // anybody may have had a hand in a URL that an application sends.
 
 // mapping leads from what members say to what clients know.
 type mapping struct {
 	public string // path, without slash at the end
-	to     string // what members have in its place, likewise
+	base   string // what the member's URL has before all paths, likewise
+	to     string // what members have in place of public, behind that, likewise
 	scheme string // http or https, of the client
 	site   string // host, and port, that the client asked for; "": it did not say
 	host   string // that members were told it is; "": likewise
@@ -34,31 +36,53 @@ type mapping struct {
 
 // mapBack maps the head of a response.
 func (x *exchange) mapBack() {
-	if x.to == nil || x.ho.instead != nil {
+	if x.to == nil && x.ho.base() == "" || x.ho.instead != nil {
 		return
 	}
-	m := x.mapping()
+	var m *mapping
 	for i := range x.res.Fields {
 		f := &x.res.Fields[i]
-		value, ok := "", false
-		switch {
-		case f.ID == h1.Location, f.ID == h1.Unknown && equalFold(f.Name, "Content-Location"):
-			value, ok = m.url(text(f.Value))
-		case f.ID == h1.Unknown && equalFold(f.Name, "Refresh"):
-			value, ok = m.refresh(text(f.Value))
-		case f.ID == h1.SetCookie:
-			value, ok = m.cookie(text(f.Value))
+		by := mapperOf(f)
+		if by == nil {
+			continue
 		}
-		if ok {
+		if m == nil {
+			m = x.mapping()
+		}
+		if value, ok := by(m, text(f.Value)); ok {
 			f.Value = []byte(value)
 		}
 	}
 }
 
+// mapperOf returns what maps the value of a field; nil if it is not mapped.
+func mapperOf(f *h1.Field) func(m *mapping, value string) (mapped string, ok bool) {
+	switch {
+	case f.ID == h1.Location, f.ID == h1.Unknown && equalFold(f.Name, "Content-Location"):
+		return (*mapping).url
+	case f.ID == h1.Unknown && equalFold(f.Name, "Refresh"):
+		return (*mapping).refresh
+	case f.ID == h1.SetCookie:
+		return (*mapping).cookie
+	}
+	return nil
+}
+
+// base returns the path in the member's URL.
+func (ho *handover) base() string {
+	if ho.member == nil {
+		return ""
+	}
+	return ho.member.Path()
+}
+
 func (x *exchange) mapping() *mapping {
 	m := &mapping{
-		public: x.route.prefix, to: x.route.to, scheme: x.client.Proto, site: x.client.Host, host: x.host,
+		base: x.ho.base(), scheme: x.client.Proto, site: x.client.Host, host: x.host,
 		farms: [2]string{x.route.Farm, x.out.Farm},
+	}
+	if x.to != nil {
+		m.public, m.to = x.route.prefix, x.route.to
 	}
 	if !h1.ValidHost([]byte(m.site)) { // a proxy in front may have said anything
 		m.site = m.host
@@ -85,14 +109,31 @@ func (m *mapping) url(s string) (mapped string, ok bool) {
 	case !hasHost:
 		return m.pathAlone(rest)
 	}
+	if name := bare(scheme, authority); !strings.EqualFold(name, bare(m.scheme, m.host)) {
+		more, ok = m.ours(name, more)
+		return m.scheme + "://" + m.site + more, ok && m.site != ""
+	}
 	if more, ok = m.path(more); !ok {
 		return "", false
 	}
-	switch name := bare(scheme, authority); {
-	case strings.EqualFold(name, bare(m.scheme, m.host)):
-		return s[:len(s)-len(rest)] + "//" + authority + more, true
-	case m.site != "" && m.isOurs(name):
-		return m.scheme + "://" + m.site + more, true
+	return s[:len(s)-len(rest)] + "//" + authority + more, true
+}
+
+// ours maps a path at a host, if that is one of ours. If it is not below the path of the member that answers, it may be below
+// that of another one there.
+func (m *mapping) ours(authority, path string) (mapped string, ok bool) {
+	if !m.isOurs(authority) {
+		return "", false
+	}
+	if mapped, ok = m.path(path); ok {
+		return mapped, true
+	}
+	for _, member := range m.members {
+		if member.Path() != m.base && strings.EqualFold(authority, bare(schemeOf(member), member.HostPort())) {
+			if mapped, ok = m.pathBelow(member.Path(), path); ok {
+				return mapped, true
+			}
+		}
 	}
 	return "", false
 }
@@ -109,14 +150,17 @@ func (m *mapping) pathAlone(s string) (mapped string, ok bool) {
 	return mapped, ok
 }
 
-// path maps a path with what stands behind it. ok is false if it is not To, or below.
-func (m *mapping) path(s string) (mapped string, ok bool) {
+// path maps a path with what stands behind it. ok is false if it is not what the member has in place of public, or below.
+func (m *mapping) path(s string) (mapped string, ok bool) { return m.pathBelow(m.base, s) }
+
+// pathBelow maps a path at a member whose URL has another path.
+func (m *mapping) pathBelow(base, s string) (mapped string, ok bool) {
 	n := strings.IndexAny(s, "?#")
 	if n < 0 {
 		n = len(s)
 	}
-	rest, ok := strings.CutPrefix(s[:n], m.to)
-	if !ok || rest != "" && rest[0] != '/' || climbs(rest) {
+	rest, ok := m.behind(base, s[:n])
+	if !ok || climbs(rest) {
 		return "", false
 	}
 	mapped = m.public + rest
@@ -124,6 +168,14 @@ func (m *mapping) path(s string) (mapped string, ok bool) {
 		mapped = "/"
 	}
 	return mapped + s[n:], true
+}
+
+// behind returns what of a path stands behind base and To; ok is false if they are not its first segments.
+func (m *mapping) behind(base, path string) (rest string, ok bool) {
+	if rest, ok = strings.CutPrefix(path, base); ok {
+		rest, ok = strings.CutPrefix(rest, m.to)
+	}
+	return rest, ok && (rest == "" || rest[0] == '/')
 }
 
 // refresh maps the URL in a value such as 5; url=/app/x, with or without quotes.
@@ -188,11 +240,11 @@ func (m *mapping) cookiePath(s string) (mapped string, ok bool) {
 	if s == "" || s[0] != '/' || strings.IndexByte(m.public, ';') >= 0 {
 		return "", false
 	}
-	if s == "/" && m.to == "" && m.public != "" {
+	if s == "/" && m.base+m.to == "" && m.public != "" {
 		return m.public, true
 	}
-	rest, ok := strings.CutPrefix(s, m.to)
-	if !ok || rest != "" && rest[0] != '/' {
+	rest, ok := m.behind(m.base, s)
+	if !ok {
 		return "", false
 	}
 	if m.public+rest == "" {

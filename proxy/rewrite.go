@@ -1,6 +1,10 @@
 package proxy
 
-import "strings"
+import (
+	"strings"
+
+	"backhand/gossip/node"
+)
 
 // A route may give its members other paths than its clients know: /reports/x is /app/x to them (ProxyPass /reports/
 // http://farm_one/app/). Only the prefix is replaced. All readings of the path take the same route, or the request is refused
@@ -31,6 +35,42 @@ func (r *route) appendTo(b []byte, raw string) (to []byte, ok bool) {
 		b = append(b, '/')
 	}
 	return b, true
+}
+
+// A physical whose URL has a path gets it before that of each request, whether the route rewrites or not: of
+// http://app01:8080/app, a request for /x is one for /app/x.
+
+// below returns the path that members get, below that of their own URL.
+func (x *exchange) below() string {
+	if x.to != nil {
+		return text(x.to)
+	}
+	return x.raw
+}
+
+// pathAt returns the path that the member gets. It holds until it is asked for again. member may be nil.
+func (x *exchange) pathAt(member *node.Member) []byte {
+	path := x.to
+	if path == nil {
+		path = x.req.Path
+	}
+	if member == nil || member.Path() == "" {
+		return path
+	}
+	x.full = append(append(x.full[:0], member.Path()...), path...)
+	return x.full
+}
+
+// leadsAbove reports whether a path leads out of that of the chosen member's URL.
+func (d *decision) leadsAbove(path string) bool {
+	return d.member != nil && d.member.Path() != "" && climbs(path)
+}
+
+// ledAbove is the problem with a path that does. It stands by itself, so that next needs no room for it.
+//
+//go:noinline
+func (x *exchange) ledAbove(d *decision) error {
+	return becausef(badReadings, "%q, which leads above %q of member %q", x.raw, d.member.Path(), d.member.Name)
 }
 
 // behind returns what of a path, as it came, stands behind a prefix with which its rawReading begins.

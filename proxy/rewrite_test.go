@@ -77,7 +77,7 @@ func TestRoutesThatCannotRewrite(t *testing.T) {
 }
 
 // mod_athena: a farm's host in a mapped URL is replaced by a member, the path is kept; a host that is no farm is untouched.
-func TestAthenaHostOfAFarmIsReplacedAndThePathKept(t *testing.T) {
+func TestAthena11HostOfAFarmIsReplacedAndThePathKept(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		l.addNode("front", frontAddr)
 		l.addPhysical("farm_one", "app1", "http://127.0.0.1:8081")

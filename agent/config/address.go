@@ -106,20 +106,48 @@ func (s *section) prefixes(key string) []netip.Prefix {
 	return out
 }
 
+const exampleBase = `"http://127.0.0.1:8080"`
+
 // base reads "http://host:port", https or h2c, and gives a port to what has none, so that nobody needs to know which it
 // is.
 func (s *section) base(key string) *url.URL {
-	const example = `"http://127.0.0.1:8080"`
-	u := s.url(key, example, "http", "https", "h2c")
+	u := s.url(key, exampleBase, "http", "https", "h2c")
 	if u == nil {
 		return nil
 	}
-	if u.Path != "" && u.Path != "/" || u.RawQuery != "" {
+	if u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.ForceQuery {
 		s.wrong(s.lineOf(key),
 			"%s is %q: leave away what stands behind the port; the request's own path is used", s.full(key), u)
 		return nil
 	}
 	u.Path = ""
+	return u
+}
+
+// basePath reads what base does, and a path behind it, which loses the slash at its end.
+func (s *section) basePath(key string) *url.URL {
+	u := s.url(key, exampleBase, "http", "https", "h2c")
+	switch {
+	case u == nil:
+		return nil
+	case u.RawQuery != "" || u.ForceQuery:
+		s.wrong(s.lineOf(key), "%s is %q: leave ? and what is behind it away; the request's own query is used", s.full(key), u)
+		return nil
+	}
+	text, _ := s.text(key, exampleBase)
+	_, rest, _ := strings.Cut(text, "://")
+	n := strings.IndexByte(rest, '/')
+	if n < 0 {
+		return u
+	}
+	path := rest[n:] // as it is written; u has encoded what may not stand in it
+	if err := checkSent(path); err != nil {
+		s.wrong(s.lineOf(key), "%s is %q: %v", s.full(key), text, err)
+		return nil
+	}
+	if strings.HasSuffix(path, "/") {
+		u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/"), strings.TrimSuffix(u.RawPath, "/")
+	}
 	return u
 }
 

@@ -10,14 +10,14 @@ import (
 	"backhand/candidacy"
 )
 
-func TestAthenaIsOffByDefault(t *testing.T) {
+func TestAthena01IsOffByDefault(t *testing.T) {
 	a := good(t, "cluster = 'web'", host()).Athena
 	if a.On() || len(a.Listen) != 0 || a.Chain != nil || a.Update != nil {
 		t.Errorf("without [athena] it is %+v", a)
 	}
 }
 
-func TestAthenaPathIsAthenaByDefaultAndCanBeChanged(t *testing.T) {
+func TestAthena02PathIsAthenaByDefaultAndCanBeChanged(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                    "/athena",
 		"path = '/ath'":       "/ath",

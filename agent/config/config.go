@@ -129,7 +129,9 @@ type Farm struct {
 // of that name it is one.
 type Physical struct {
 	Name string
-	URL  *url.URL // http://, https:// or h2c://host:port, with the port always there
+	// URL is http://, https:// or h2c://host:port, with the port always there, and perhaps a path without slash at its end, which
+	// stands before the path of each request.
+	URL *url.URL
 	// Capacity is how many requests it runs at full speed at once, up to 1e6. Default 0: not known, which counts as 1, alike
 	// for all.
 	Capacity float64

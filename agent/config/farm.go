@@ -117,7 +117,7 @@ func (p *parser) readMember(s *section, f *Farm) {
 	if slices.ContainsFunc(f.Member, func(o Physical) bool { return m.Name != "" && o.Name == m.Name }) {
 		p.wrong(s.lineOf("name"), "farm.member.name %q is there twice in the farm: give each its own name", m.Name)
 	}
-	if m.URL = s.base("url"); !s.has("url") {
+	if m.URL = s.basePath("url"); !s.has("url") {
 		s.missing("url", `"http://10.58.4.21:8080"`)
 	}
 	m.Capacity = s.number("capacity", 0, maxCapacity)

@@ -5,7 +5,7 @@ import "time"
 // Check says how this agent itself asks the members of a farm whether they are well, since they run no agent that could. What
 // it finds is its own: another agent may see it otherwise.
 type Check struct {
-	Path     string        // must answer with a status of Status; "" if TCP
+	Path     string        // must answer with a status of Status, asked for as it is, without the path of the member's URL; "" if TCP
 	Status   StatusSet     // those that are good. Default: 200 to 399
 	TCP      bool          // a connection is enough
 	Interval time.Duration // from one check of a member to the next. Default 1 s, from 100 ms to 1 h

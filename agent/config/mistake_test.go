@@ -277,17 +277,30 @@ capacity = inf`,
 		"origins that are no base", `[[farm]]
 name = 'a'
 member = [
-{ name = 'a', url = 'http://a:80/path' },
+{ name = 'a', url = 'http://a:80/path?query' },
 { name = 'b', url = 'http://a:0' },
 { name = 'c', url = 'http://u@a' },
 { name = 'd', url = 'http://a b/' },
 { name = 'e', url = 'http://a_b!/' }]`,
 		[]string{
-			`5: farm.member.url is "http://a:80/path": leave away what stands behind the port; the request's own path is used`,
+			`5: farm.member.url is "http://a:80/path?query": leave ? and what is behind it away; the request's own query is used`,
 			`6: farm.member.url is "http://a:0": the port is "0": write a number from 1 to 65535`,
 			`7: farm.member.url is "http://u@a", want a host and no user or fragment: write one such as "http://127.0.0.1:8080"`,
 			`8: farm.member.url is "http://a b/", which is no URL: write one such as "http://127.0.0.1:8080"`,
 			`9: farm.member.url is "http://a_b!/", and its host is neither a name nor an address: write one such as "http://127.0.0.1:8080"`,
+		},
+	},
+	{
+		"an origin with a path", `node.address = '10.58.4.1:80'
+[[serve]]
+farm = 'a'
+origin = 'http://a:80/path'
+[[serve]]
+farm = 'b'
+origin = 'http://a:80?'`,
+		[]string{
+			`5: serve.origin is "http://a:80/path": leave away what stands behind the port; the request's own path is used`,
+			`8: serve.origin is "http://a:80?": leave away what stands behind the port; the request's own path is used`,
 		},
 	},
 	{

@@ -69,16 +69,24 @@ func readGoal(text string) (g goal, err error) {
 	if err := g.readHost(); err != nil {
 		return goal{}, err
 	}
-	if err := checkPath(g.path); err != nil {
+	if err := checkSent(g.path); err != nil {
 		return goal{}, err
-	}
-	if i := strings.IndexAny(g.path, "[]"); i >= 0 { // which are compared if need be, but not sent
-		return goal{}, fmt.Errorf("write %%%02X for the byte %q", g.path[i], g.path[i:i+1])
 	}
 	if len(g.path) > 1 {
 		g.path = strings.TrimSuffix(g.path, "/")
 	}
 	return g, nil
+}
+
+// checkSent returns what is wrong with a path that is sent to members in place of a route's, or before it.
+func checkSent(path string) error {
+	if err := checkPath(path); err != nil {
+		return err
+	}
+	if i := strings.IndexAny(path, "[]"); i >= 0 { // which are compared if need be, but not sent
+		return fmt.Errorf("write %%%02X for the byte %q", path[i], path[i:i+1])
+	}
+	return nil
 }
 
 // readHost finds out whether the host can be that of a server: an address, or a name with a dot or a port.

@@ -160,6 +160,8 @@ func TestTheTokenThatAProgramSends(t *testing.T) {
 	}{
 		{"a line", secretToken + "\n", 0o600, secretToken, false},
 		{"comments and blanks around it", "# of deploy\n\n  " + secretToken + "\r\n\n", 0o640, secretToken, false},
+		{"a credential of systemd, of the service's user", secretToken + "\n", 0o400, secretToken, false},
+		{"a credential of systemd, of root, that an access list opens to that user", secretToken, 0o440, secretToken, false},
 		{"nothing", "# soon\n", 0o600, "has no token: write the one that is to be sent into it", true},
 		{"two", secretToken + "\nx" + secretToken, 0o600, ":2: here is a second token", true},
 		{"a line of the engine's file", "deploy " + secretToken + " update", 0o600, ":1: want the token alone, 16 to 256 visible", true},

@@ -5,14 +5,15 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 )
 
 // Physical is a server without an agent, known from the file.
 type Physical struct {
 	Farm string
-	Name string // unique within the farm
-	URL  *url.URL
+	Name string   // unique within the farm
+	URL  *url.URL // its path, if it has one, stands before that of each request, see Member.Path
 
 	Capacity float64 // requests that it runs at full speed at once; 0: not known
 	Weight   float64 // by which that is multiplied; 0: 1
@@ -40,6 +41,7 @@ type Member struct {
 	Hash     uint64    // of Key: the same on every node and for ever
 
 	hostPort string // as HostPort returns it; "" if it was not made by NewSnapshot
+	path     string // as Path returns it
 }
 
 // Answers reports whether the member says with each response how busy it is (see [Load]): an agent does.
@@ -126,6 +128,18 @@ func (m *Member) HostPort() string {
 		return m.Node.Addr.String()
 	}
 	return HostPort(m.URL)
+}
+
+// Path returns what stands before the path of each request that the member gets: the path in a physical's URL, encoded as it
+// is there and without slash at the end; "" if there is none, and for members that NewSnapshot did not make.
+func (m *Member) Path() string { return m.path }
+
+// pathOf returns what Path is to return.
+func (m *Member) pathOf() string {
+	if m.URL == nil {
+		return ""
+	}
+	return strings.TrimRight(m.URL.EscapedPath(), "/")
 }
 
 // Unfit returns why the member is no candidate of any chain, or "" if it may be one. Silence is no such reason:

@@ -87,6 +87,27 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
+func TestPathsOfMembers(t *testing.T) {
+	for _, row := range []struct{ name, url, want string }{
+		{"none", "http://app1:8080", ""},
+		{"a slash alone", "http://app1:8080/", ""},
+		{"a path", "http://app1:8080/app", "/app"},
+		{"a slash at its end", "http://app1:8080/app/v2/", "/app/v2"},
+		{"encoded as it is there", "http://app1:8080/a%2fb/%c3%A9", "/a%2fb/%c3%A9"},
+		{"an encoded slash at its end", "http://app1:8080/a%2F", "/a%2F"},
+		{"without its query", "http://app1:8080/app?x", "/app"},
+	} {
+		s := NewSnapshot(Parts{Live: NewLiveSet(), Physicals: []Physical{{Farm: "web", Name: "app1", URL: parseURL(row.url)}}})
+		if got := s.Farm("web").Members[0].Path(); got != row.want {
+			t.Errorf("%s: the path of %s is %q, want %q", row.name, row.url, got, row.want)
+		}
+	}
+	n := &Node{ID: ID{1}, State: Up, Services: []Service{{Farm: "web", Ready: true}}}
+	if got := NewSnapshot(Parts{Live: NewLiveSet(), Nodes: []*Node{n}}).Farm("web").Members[0].Path(); got != "" {
+		t.Errorf("a node has the path %q", got)
+	}
+}
+
 func TestStatsOfAPhysicalAreZero(t *testing.T) {
 	if got := (&Member{URL: parseURL("http://app1")}).Stats(); *got != (Stats{}) {
 		t.Errorf("got %+v", got)

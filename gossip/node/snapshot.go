@@ -63,7 +63,8 @@ func NewSnapshot(p Parts) *Snapshot {
 		}
 	}
 	for i := range p.Physicals {
-		ph := &p.Physicals[i]
+		ph := new(Physical) // of its own: whoever keeps a member keeps no others
+		*ph = p.Physicals[i]
 		s.add(&Member{Key: ph.Farm + "/" + ph.Name, Name: ph.Name, Farm: ph.Farm, URL: ph.URL, Physical: ph}, p.Live)
 	}
 	slices.SortFunc(s.Farms, func(a, b *Farm) int { return strings.Compare(a.Name, b.Name) })
@@ -82,7 +83,7 @@ func (s *Snapshot) Farm(name string) *Farm { return s.byName[name] }
 func (s *Snapshot) Node(id ID) *Node { return s.byID[id] }
 
 func (s *Snapshot) add(m *Member, live *LiveSet) {
-	m.hostPort = m.HostPort() // it is asked for at every request
+	m.hostPort, m.path = m.HostPort(), m.pathOf() // they are asked for at every request
 	f := s.farm(m.Farm)
 	m.Live, m.Hash = live.Get(m.Key), hash([]byte(m.Key))
 	f.Members = append(f.Members, m)

@@ -17,7 +17,7 @@ import (
 // OriginConfig says which origin to watch, and how.
 type OriginConfig struct {
 	Farm string
-	URL  *url.URL // http://, https:// or h2c://host:port. Required
+	URL  *url.URL // http://, https:// or h2c://host:port; a path in it does not count. Required
 	// Check is a path, with a query if need be, that must answer GET with a status that is Good. Default: a TCP
 	// connection is enough and, for https, that TLS can be spoken over it.
 	Check string
