@@ -29,26 +29,44 @@ func newEngine(a *Agent) *engine {
 	return &engine{agent: a, assigned: newAssignments(a.started), scratches: sync.Pool{New: newQueryScratch}}
 }
 
-// Done ends the assignment of a member that would end first by itself. To say so of one that has ended already changes nothing.
+// Done ends of each member the assignment that would end first by itself. To say so of one that has ended already changes nothing.
 // The farm is the one that was asked for, be the member one of those to which its forwards lead.
-func (e *engine) Done(farmName, member string) error {
-	snap := e.agent.snapshot.Load()
-	if snap.Farm(farmName) == nil {
-		return e.unknownFarm(farmName)
-	}
-	now := time.Now()
-	var known []string
-	for _, m := range reachable(snap, farmName) {
-		known = append(known, m.Name)
-		if m.Name == member && e.assigned.done(m.Live, now) { // of nodes, several may have one name
-			return nil
+func (e *engine) Done(ended []athena.Ended) error {
+	snap, now := e.agent.snapshot.Load(), time.Now()
+	meant := make([][]*node.Member, len(ended))
+	for i := range ended {
+		var err error
+		if meant[i], err = e.meant(snap, &ended[i]); err != nil {
+			return err
 		}
 	}
-	if slices.Contains(known, member) {
-		return nil
+	for _, all := range meant {
+		for _, m := range all {
+			if e.assigned.done(m.Live, now) {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// meant returns the members of a name: of nodes, several may have one.
+func (e *engine) meant(snap *node.Snapshot, ended *athena.Ended) (all []*node.Member, err error) {
+	if snap.Farm(ended.Farm) == nil {
+		return nil, e.unknownFarm(ended.Farm)
+	}
+	var known []string
+	for _, m := range reachable(snap, ended.Farm) {
+		known = append(known, m.Name)
+		if m.Name == ended.Member {
+			all = append(all, m)
+		}
+	}
+	if all != nil {
+		return all, nil
 	}
 	slices.Sort(known)
-	return &athena.UnknownError{What: "member of farm " + farmName, Name: member, Known: slices.Compact(known)}
+	return nil, &athena.UnknownError{What: "member of farm " + ended.Farm, Name: ended.Member, Known: slices.Compact(known)}
 }
 
 // reachable returns the members of a farm, and of those to which its forwards lead.

@@ -102,7 +102,7 @@ func phys(args string) string { return "/athena/status/phys?E" + url.PathEscape(
 // farmsSay is one after farms.
 func farmsSay(args string) string { return "/athena/status/farm?E" + url.PathEscape(args) }
 
-func TestAthenaIsOffUnlessTheFileHasIt(t *testing.T) {
+func TestAthena01IsOffUnlessTheFileHasIt(t *testing.T) {
 	o := origin(t, "o1")
 	f := start(t, serving(o, ""), Options{})
 	if len(f.athena.servers) != 0 || f.config.Load().Athena.On() {
@@ -118,7 +118,7 @@ func TestAthenaIsOffUnlessTheFileHasIt(t *testing.T) {
 	}
 }
 
-func TestAthenaPathIsAthenaByDefaultAndCanBeChanged(t *testing.T) {
+func TestAthena02PathIsAthenaByDefaultAndCanBeChanged(t *testing.T) {
 	a := startAsked(t, physes("jobs", "", "app01"))
 	if got := a.good("/athena/balance/?jobs"); got != "app01\n" {
 		t.Errorf("got %q", got)
@@ -132,7 +132,7 @@ func TestAthenaPathIsAthenaByDefaultAndCanBeChanged(t *testing.T) {
 	}
 }
 
-func TestAthenaBalanceReturnsExactlyOneServerName(t *testing.T) {
+func TestAthena08BalanceReturnsExactlyOneServerName(t *testing.T) {
 	a := startAsked(t, physes("farm_one", "", "app01", "app02", "app03"))
 	one := regexp.MustCompile(`^app0[123]\n$`)
 	for range 10 {
@@ -142,7 +142,7 @@ func TestAthenaBalanceReturnsExactlyOneServerName(t *testing.T) {
 	}
 }
 
-func TestAthenaNeverChoosesWhoIsOffDownOrOut(t *testing.T) {
+func TestAthena09NeverChoosesWhoIsOffDownOrOut(t *testing.T) {
 	a := startAsked(t, `[[farm]]
 name = "jobs"
 member = [
@@ -177,7 +177,7 @@ member = [
 	}
 }
 
-func TestAthenaInAndOutFollowUpdatesAndNothingElseDoes(t *testing.T) {
+func TestAthena10InAndOutFollowUpdatesAndNothingElseDoes(t *testing.T) {
 	a := startAsked(t, physes("jobs", "expect_update = \"1s\"", "app01", "app02"))
 	all := phys(standing)
 	a.says(all, "app01 on up in\napp02 on up in\n")
@@ -190,7 +190,7 @@ func TestAthenaInAndOutFollowUpdatesAndNothingElseDoes(t *testing.T) {
 	a.whileTelling("/athena/update/phys?h=app01", phys("h=app01,"+standing), "app01 on up in\n") // says that it is alive
 }
 
-func TestAthenaStateIsTheSameOnEveryListenerAndVirtualHost(t *testing.T) {
+func TestAthena14StateIsTheSameOnEveryListenerAndVirtualHost(t *testing.T) {
 	x, y := origin(t, "x"), origin(t, "y")
 	second := freePort(t)
 	a := startAsked(t, fmt.Sprintf(`[[farm]]
@@ -250,7 +250,7 @@ func getAs(t *testing.T, url, host string) string {
 	return body
 }
 
-func TestAthenaProxyingAndBalanceWorkTogetherInOneInstance(t *testing.T) {
+func TestAthena17ProxyingAndBalanceWorkTogetherInOneInstance(t *testing.T) {
 	x, y := origin(t, "x"), origin(t, "y")
 	a := startAsked(t, fmt.Sprintf(`[[farm]]
 name = "web"

@@ -28,7 +28,8 @@ func (h *handler) admit(x *exchange, part Part, there bool) error {
 		}
 	}
 	if (part == PartUpdate || part == PartMirror) && fromAnotherSite(x.r) {
-		return &failure{http.StatusForbidden, "a page of another site has sent this: no page changes anything here"}
+		return &failure{http.StatusForbidden, "a page of another site has sent this, or a browser that does not say whose page did: no page changes anything " +
+			"here; use curl, or 'backhand set'"}
 	}
 	if !there {
 		return h.prove(x, allParts)
@@ -45,11 +46,17 @@ func (h *handler) anyPart(a netip.Addr) bool {
 	return false
 }
 
-// fromAnotherSite reports whether a browser sent the request for a page that is not ours. Writes are GETs here, which any page
-// in the browser of somebody on the right network could send.
+// fromAnotherSite reports whether a browser sent the request for a page that is not ours, or may have. Writes are GETs here, which
+// any page in the browser of somebody on the right network could send. Browsers say for whom they ask only where they trust the way:
+// over https, and to loopback by its own name.
 func fromAnotherSite(r *http.Request) bool {
-	site := r.Header.Get("Sec-Fetch-Site")
-	return site != "" && site != "none" && site != "same-origin" || r.Header.Get("Origin") != "" && site == ""
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "none", "same-origin":
+		return false
+	case "":
+		return r.Header.Get("Origin") != "" || strings.HasPrefix(r.UserAgent(), "Mozilla/") // as that of every browser begins
+	}
+	return true
 }
 
 // appendAsking appends the addresses of all who take part in a request, as package status does: the TCP peer first, then

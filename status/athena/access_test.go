@@ -44,6 +44,8 @@ func TestWhoMayAsk(t *testing.T) {
 		{"a page of another site", "127.0.0.1:1", "update/phys?app01", field{"Sec-Fetch-Site", "cross-site"}, 403, "another site"},
 		{"a page of another port", "127.0.0.1:1", "update/phys?app01", field{"Sec-Fetch-Site", "same-site"}, 403, "another site"},
 		{"a page in an old browser", "127.0.0.1:1", "update/phys?app01", field{"Origin", "http://evil.example"}, 403, "another site"},
+		{"an image of another site's page, over http", "127.0.0.1:1", "update/phys?app01", field{"User-Agent", "Mozilla/5.0 (X11; Linux x86_64)"}, 403, "another site"},
+		{"a program", "127.0.0.1:1", "update/phys?app01", field{"User-Agent", "curl/8.0"}, 200, ""},
 		{"the address bar of a browser", "127.0.0.1:1", "update/phys?app01", field{"Sec-Fetch-Site", "none"}, 200, ""},
 		{"a page of another site looks", "127.0.0.1:1", "status/farm?f=%h", field{"Sec-Fetch-Site", "cross-site"}, 200, "farm_one"},
 	} {

@@ -83,11 +83,9 @@ func (h *handler) balance(x *exchange) error {
 		x.wishes = append(x.wishes, w)
 		x.json = x.json || w.output == asJSON
 	}
-	for i, w := range x.wishes {
-		if err := h.grant(x, x.request(i), w); err != nil {
-			h.takeBack(x)
-			return err
-		}
+	if err := h.carryOut(x); err != nil {
+		h.takeBack(x)
+		return err
 	}
 	h.counts.Queries.Add(uint64(len(x.answers)))
 	return x.writeAnswers()
@@ -170,19 +168,34 @@ func (w *wish) set(key byte, value string) (want string) {
 	return ""
 }
 
-// grant has the engine choose for one embedded request, or takes its report.
+// carryOut has the engine do all that is asked. What has ended it is told last: that cannot be taken back.
+func (h *handler) carryOut(x *exchange) error {
+	for i, w := range x.wishes {
+		var err error
+		if w.reports {
+			err = x.addEnded(x.request(i))
+		} else {
+			err = h.grant(x, x.request(i), w)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(x.ended) == 0 {
+		return nil
+	}
+	return h.cfg.Engine.Done(x.ended)
+}
+
+// grant has the engine choose for one embedded request.
 func (h *handler) grant(x *exchange, args []arg, w wish) error {
-	farm := ""
 	for i := range args {
 		if !namesFarm(&args[i]) {
 			continue
 		}
-		var err error
-		if farm, err = x.plain(&args[i]); err != nil {
+		farm, err := x.plain(&args[i])
+		if err != nil {
 			return err
-		}
-		if w.reports {
-			break
 		}
 		c, err := h.cfg.Engine.Balance(Question{Farm: farm, Members: w.members, Client: w.client, Explain: w.explain})
 		if err != nil {
@@ -190,17 +203,27 @@ func (h *handler) grant(x *exchange, args []arg, w wish) error {
 		}
 		x.answers = append(x.answers, answer{farm: farm, wish: w, Choice: c})
 	}
+	return nil
+}
+
+// addEnded notes what one embedded request reports.
+func (x *exchange) addEnded(args []arg) error {
+	farm, begin := "", len(x.ended)
 	for i := range args {
-		if keyOf(&args[i]) != 'd' {
-			continue
-		}
-		member, err := x.plain(&args[i])
+		a := &args[i]
+		value, err := x.plain(a)
 		if err != nil {
 			return err
 		}
-		if err := h.cfg.Engine.Done(farm, member); err != nil {
-			return err
+		switch keyOf(a) {
+		case 'g':
+			farm = value
+		case 'd':
+			x.ended = append(x.ended, Ended{Member: value})
 		}
+	}
+	for i := begin; i < len(x.ended); i++ { // the farm may stand behind its members
+		x.ended[i].Farm = farm
 	}
 	return nil
 }
@@ -221,7 +244,7 @@ func (h *handler) takeBack(x *exchange) {
 			continue // it was not counted
 		}
 		for _, m := range x.answers[i].Members {
-			_ = h.cfg.Engine.Done(x.answers[i].farm, m.Name) // gone meanwhile: nothing is left to take back
+			_ = h.cfg.Engine.Done([]Ended{{x.answers[i].farm, m.Name}}) // gone meanwhile: nothing is left to take back
 		}
 	}
 }

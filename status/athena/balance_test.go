@@ -105,6 +105,32 @@ func TestWhatIsUnknownTakesTheOthersBack(t *testing.T) {
 	}
 }
 
+func TestWithAMistakeAnywhereNothingHasEnded(t *testing.T) {
+	for _, tt := range []struct {
+		name, query string
+		status      int
+		left        int
+	}{
+		{"a report", "farm_two,done=app01", 200, 2},
+		{"members before their farm", "done=app01,done=www1,farm=farm_two", 200, 1},
+		{"an unknown member behind it", "farm_two,done=app01,done=app09", 404, 3},
+		{"an unknown member in the next request", "farm_two,done=app01;farm_one,done=app09", 404, 3},
+		{"an unknown farm in the next request", "farm_two,done=app01;nobody", 404, 3},
+		{"an unknown farm of whom it is", "nobody,done=app01", 404, 3},
+		{"a mistake in the next request", "farm_two,done=app01;farm_one,n=0", 400, 3},
+		{"who was given a member beside a report that is a mistake does not have it", "farm_two;farm_two,done=app09", 404, 3},
+		{"who was given a member beside a report has it", "farm_two;farm_two,done=app01", 200, 3},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h, f := newHandler()
+			get(h, "/athena/balance?farm_two,farm_two,farm_two")
+			if w := get(h, "/athena/balance?"+tt.query); w.Code != tt.status || f.assigned() != tt.left {
+				t.Errorf("%d %s: %d assignments stand, want %d %d", w.Code, w.Body, f.assigned(), tt.status, tt.left)
+			}
+		})
+	}
+}
+
 func TestWhatTheEngineIsAsked(t *testing.T) {
 	h, f := newHandler()
 	get(h, "/athena/balance?farm_one,n=3,explain;farm_two,client=::ffff:192.0.2.7")

@@ -26,8 +26,9 @@
 // # Who may
 //
 // Each part (balance, status, update, mirror) has its own list of addresses (mod_athena: access by path and network). The TCP
-// peer and all addresses in X-Forwarded-For, X-Real-Ip and Forwarded have to be on it, else the reply is 403. An update that a
-// browser sent for a page of another site is refused whoever sent it: any page could do so.
+// peer and all addresses in X-Forwarded-For, X-Real-Ip and Forwarded have to be on it, else the reply is 403. What a
+// browser sent that may be for a page of another site changes nothing, whoever sent it: any page could do so. Browsers say whose
+// page it is over https and to loopback only; elsewhere nothing can be changed from one. A token is better proof than an address.
 //
 // Tokens (our own) are for networks on which an address proves too little. Each opens some of the parts. A part that any token opens
 // needs one of those that do, besides the address:
@@ -74,6 +75,10 @@
 //	client             address on whose behalf, for chains that look at it. Default: who asks
 //	explain            lines that begin with # say how the choice came about; it is not counted then
 //	done               a member whose work for the request's farm has ended, as often as wanted. Optional
+//
+// The name of a physical is that of the file; a node's is what it says of itself. Before a script uses a name as an argument of
+// another command it has to look at it, and job.sh of contrib/examples/athena shows how: one that begins with - would be an
+// option there.
 //
 // Each member that is given counts as an assignment, unless it is explained. Where nobody is eligible, "error: ..." stands in the
 // farm's line, and the complete URL to use instead, if there is one, in the next; the status is 503 then, whatever the other lines

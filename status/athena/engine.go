@@ -14,10 +14,10 @@ type Engine interface {
 	// *UnknownError if there is no such farm; a Choice without members if nobody is eligible. Any other error is the
 	// engine's own fault. The slices of a Choice are only read.
 	Balance(Question) (Choice, error)
-	// Done says that the work for which a member was chosen has ended. It is optional for programs to say so. The handler says
-	// it as well of members that it was given for a query that it could not answer as a whole. It returns an *UnknownError if
-	// there is no such farm, or no such member of it.
-	Done(farm, member string) error
+	// Done says that the work for which members were chosen has ended, of all of these, 1 or more, or of none. It is optional for
+	// programs to say so. The handler says it as well of members that it was given for a query that it could not answer as a
+	// whole. It returns an *UnknownError if there is no such farm, or no such member of it. The slice is only read.
+	Done([]Ended) error
 	// Farms and Physes return all there are, in the order of the file, then by name. The caller may keep them.
 	Farms(now time.Time) []Farm
 	Physes(now time.Time) []Phys
@@ -46,10 +46,16 @@ type Choice struct {
 	Explain []string // lines for people, if they were asked for
 }
 
+// Ended is that the work has ended for which a member was chosen.
+type Ended struct {
+	Farm   string // that was asked for
+	Member string // as people call it; both as they came, and may be unknown
+}
+
 // Chosen is a member that was chosen.
 type Chosen struct {
 	Name string // as people call it
-	URL  string // http://, https:// or h2c://host:port
+	URL  string // http://, https:// or h2c://host:port, perhaps with a path
 }
 
 // Farm is a farm as the interface shows it.

@@ -57,9 +57,6 @@ func statusOf(err error) int {
 	if _, ok := errors.AsType[*RefusedError](err); ok {
 		return http.StatusForbidden
 	}
-	if _, ok := errors.AsType[*RefusedError](err); ok {
-		return http.StatusForbidden
-	}
 	return http.StatusBadRequest
 }
 

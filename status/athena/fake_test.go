@@ -97,13 +97,17 @@ func (f *fake) Balance(q Question) (Choice, error) {
 	return c, nil
 }
 
-func (f *fake) Done(farm, member string) error {
+func (f *fake) Done(ended []Ended) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !slices.ContainsFunc(f.physes, func(p Phys) bool { return p.Farm == farm && p.Name == member }) {
-		return &UnknownError{What: "physical", Name: member, Known: []string{"app01"}}
+	for _, e := range ended {
+		if !slices.ContainsFunc(f.physes, func(p Phys) bool { return p.Farm == e.Farm && p.Name == e.Member }) {
+			return &UnknownError{What: "physical", Name: e.Member, Known: []string{"app01"}}
+		}
 	}
-	f.chosen[farm+"/"+member]--
+	for _, e := range ended {
+		f.chosen[e.Farm+"/"+e.Member]--
+	}
 	return nil
 }
 

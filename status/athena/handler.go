@@ -153,6 +153,7 @@ type exchange struct {
 	holder  string       // who has the token that was asked for; "": none was
 	wishes  []wish
 	answers []answer
+	ended   []Ended
 	came    time.Time // when the body of another engine began to come
 	body    []byte    // of another engine
 
@@ -171,7 +172,10 @@ const (
 // ServeHTTP implements [http.Handler].
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x, _ := h.spare.Get().(*exchange)
-	*x = exchange{query: x.query, asking: x.asking[:0], wishes: x.wishes[:0], answers: x.answers[:0], out: x.out[:0]}
+	*x = exchange{
+		query: x.query, asking: x.asking[:0], wishes: x.wishes[:0], answers: x.answers[:0], ended: x.ended[:0],
+		out: x.out[:0],
+	}
 	x.r, x.status = r, http.StatusOK
 	x.reset("")
 	x.json = strings.HasPrefix(r.Header.Get("Accept"), "application/json")
@@ -191,6 +195,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(x.out) // whether the client still waits for it is nobody's business
 	if cap(x.out) <= maxSpareOut && cap(x.args) <= maxSpareArgs {
 		clear(x.answers)
+		clear(x.ended)
 		x.reset("")
 		x.r, x.body = nil, nil
 		h.spare.Put(x)

@@ -2,6 +2,7 @@ package athena
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -65,29 +66,40 @@ func (h *handler) help() string {
 // statusDebug shows all there is. Its arguments do not matter: mod_athena wanted some, and did not look at them.
 func (h *handler) statusDebug(x *exchange) error {
 	now := h.cfg.Now()
-	self := h.self(now)
+	self := []Self{h.self(now)}
 	farms, physes := h.cfg.Engine.Farms(now), h.cfg.Engine.Physes(now)
+	var err error
 	if x.json {
-		return x.writeJSON(map[string]any{
-			"engine": h.engine.object(&self, now), "farms": objects(h.farms, farms, now), "physicals": objects(h.physes, physes, now),
-		})
+		err = errors.Join(appendObjects(x, `{"engine":`, h.engine, self, now), appendObjects(x, `,"farms":[`, h.farms, farms, now),
+			appendObjects(x, `],"physicals":[`, h.physes, physes, now))
+		x.out = append(x.out, "]}\n"...)
+	} else {
+		appendLines(x, "engine ", h.engine, self, now)
+		appendLines(x, "farm ", h.farms, farms, now)
+		appendLines(x, "phys ", h.physes, physes, now)
 	}
-	x.out = h.engine.appendLine(append(x.out, "engine "...), &self, now)
-	for i := range farms {
-		x.out = h.farms.appendLine(append(x.out, "farm "...), &farms[i], now)
+	if len(x.out) > maxReply {
+		return tooLong("status/farm, and for one farm after the other status/phys?g=FARM")
 	}
-	for i := range physes {
-		x.out = h.physes.appendLine(append(x.out, "phys "...), &physes[i], now)
-	}
-	return nil
+	return err
 }
 
-func objects[T any](t *table[T], all []T, now time.Time) []map[string]any {
-	out := make([]map[string]any, 0, len(all))
-	for i := range all {
-		out = append(out, t.object(&all[i], now))
+// appendLines writes a line for each entity, behind a word. The line with which the reply grows too long is the last one.
+func appendLines[T any](x *exchange, word string, t *table[T], all []T, now time.Time) {
+	for i := 0; i < len(all) && len(x.out) <= maxReply; i++ {
+		x.out = t.appendLine(append(x.out, word...), &all[i], now)
 	}
-	return out
+}
+
+// appendObjects writes entities as JSON, behind what opens them. That with which the reply grows too long is the last one.
+func appendObjects[T any](x *exchange, open string, t *table[T], all []T, now time.Time) error {
+	x.out = append(x.out, open...)
+	for i := 0; i < len(all) && len(x.out) <= maxReply; i++ {
+		if err := x.appendObject(t.object(&all[i], now)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // report shows entities as the embedded requests want them, one after the other. Without any it shows all.
@@ -117,15 +129,15 @@ func report[T any](x *exchange, t *table[T], all []T, now time.Time) error {
 				x.out = t.appendLine(x.out, e, now)
 			}
 			if len(x.out) > maxReply {
-				return tooLong()
+				return tooLong("less at once")
 			}
 		}
 	}
 	return nil
 }
 
-func tooLong() error {
-	return &failure{statusTooLarge, fmt.Sprintf("the reply would have more than %d bytes: ask for less at once", maxReply)}
+func tooLong(ask string) error {
+	return &failure{statusTooLarge, fmt.Sprintf("the reply would have more than %d bytes: ask for %s", maxReply, ask)}
 }
 
 // reportJSON writes a list of objects.
@@ -137,19 +149,28 @@ func reportJSON[T any](x *exchange, t *table[T], views []view[T], all []T, now t
 			return err
 		}
 		for _, e := range chosen {
-			if len(x.out) > 1 {
-				x.out = append(x.out, ',')
+			if err := x.appendObject(t.object(e, now)); err != nil {
+				return err
 			}
-			one, err := json.Marshal(t.object(e, now))
-			if err != nil {
-				return &failure{http.StatusInternalServerError, "this cannot be written as JSON: " + err.Error()}
-			}
-			if x.out = append(x.out, one...); len(x.out) > maxReply {
-				return tooLong()
+			if len(x.out) > maxReply {
+				return tooLong("less at once")
 			}
 		}
 	}
 	x.out = append(x.out, "]\n"...)
+	return nil
+}
+
+// appendObject writes an object, with a comma if there is one before it.
+func (x *exchange) appendObject(o map[string]any) error {
+	one, err := json.Marshal(o)
+	if err != nil {
+		return &failure{http.StatusInternalServerError, "this cannot be written as JSON: " + err.Error()}
+	}
+	if x.out[len(x.out)-1] == '}' {
+		x.out = append(x.out, ',')
+	}
+	x.out = append(x.out, one...)
 	return nil
 }
 

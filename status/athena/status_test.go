@@ -145,6 +145,44 @@ func TestRepliesHaveABound(t *testing.T) {
 	refuses(t, get(h, "/athena/status/phys?"+strings.Repeat("h=*;", 15)+"h=*"), 413, "ask for less at once")
 	w := get(h, "/athena/status/phys?"+strings.Repeat("h=*;", 15)+"h=*,f=json")
 	says(t, w, 413, `{"error":"the reply would have more than 16777216 bytes: ask for less at once"}`+"\n")
+	for range 16 {
+		f.physes = append(f.physes, f.physes[0])
+	}
+	const instead = "the reply would have more than 16777216 bytes: ask for status/farm, and for one farm after the other " +
+		"status/phys?g=FARM"
+	refuses(t, get(h, "/athena/status/debug?true"), 413, instead)
+	r := httptest.NewRequest(http.MethodGet, "/athena/status/debug", nil)
+	r.RemoteAddr = "127.0.0.1:1"
+	r.Header.Set("Accept", "application/json")
+	w = httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	says(t, w, 413, `{"error":"`+instead+"\"}\n")
+}
+
+func TestEverythingAsJSON(t *testing.T) {
+	h, f := newHandler()
+	r := httptest.NewRequest(http.MethodGet, "/athena/status/debug", nil)
+	r.RemoteAddr = "127.0.0.1:1"
+	r.Header.Set("Accept", "application/json")
+	for _, members := range []int{len(f.physes), 1, 0} {
+		f.physes, f.farms = f.physes[:members], f.farms[:min(len(f.farms), members)]
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		var all struct {
+			Engine struct {
+				Name string `json:"name"`
+			} `json:"engine"`
+			Farms     []map[string]any `json:"farms"`
+			Physicals []map[string]any `json:"physicals"`
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &all); err != nil {
+			t.Fatalf("%v: %s", err, w.Body)
+		}
+		if all.Engine.Name != "www1" || len(all.Farms) != len(f.farms) || all.Farms == nil || len(all.Physicals) != members ||
+			members > 0 && (all.Physicals[0]["name"] != "app01" || all.Farms[0]["name"] != "farm_one") {
+			t.Errorf("of %d members: %s", members, w.Body)
+		}
+	}
 }
 
 func TestAtMost32NamesAreTold(t *testing.T) {
