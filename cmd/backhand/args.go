@@ -82,8 +82,15 @@ func withArgs(low, high int, action cli.ActionFunc) cli.ActionFunc {
 
 // configFlag names the file.
 func configFlag() cli.Flag {
+	f := longConfigFlag()
+	f.Aliases = []string{"c"}
+	return f
+}
+
+// longConfigFlag is for commands whose -c is another flag.
+func longConfigFlag() *cli.StringFlag {
 	return &cli.StringFlag{
-		Name: "config", Aliases: []string{"c"}, Value: "/etc/backhand/backhand.toml", Usage: "the configuration `FILE`",
+		Name: "config", Value: "/etc/backhand/backhand.toml", Usage: "the configuration `FILE`",
 		EnvVars: []string{"BACKHAND_CONFIG"},
 	}
 }

@@ -20,7 +20,8 @@ func balanceCommand() *cli.Command {
 		Description: "Prints a line for each farm, in the order asked: the member, or with -n several, the best first, with blanks\n" +
 			"between them. It counts as an assignment: who is told to use a member is expected to. 'backhand balance FARM\n" +
 			"--done MEMBER' says that the work has ended; who cannot say so need not. The engine is the [athena] of an\n" +
-			"agent, of this host or another.\n\n" +
+			"agent, of this host or another. A node's name is what it says of itself: a script that gives it to another\n" +
+			"command, such as ssh, has to see that it is no option, as job.sh of contrib/examples/athena does.\n\n" +
 			"Exit codes: 0 each line has members, 1 nobody is eligible in some farm (its line is empty, and standard error\n" +
 			"says why), or the engine does not answer, 2 a mistake in the command line.",
 		Flags: engineFlags(

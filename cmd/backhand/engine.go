@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -34,13 +35,16 @@ const (
 )
 
 // engineFlags say which engine is meant, and how it is asked.
-func engineFlags(more ...cli.Flag) []cli.Flag {
+func engineFlags(more ...cli.Flag) []cli.Flag { return engineFlagsWith(configFlag(), more...) }
+
+// engineFlagsWith are the same with another flag for the file.
+func engineFlagsWith(file cli.Flag, more ...cli.Flag) []cli.Flag {
 	return append([]cli.Flag{
 		&cli.StringFlag{
 			Name: "engine", Usage: "the `URL` of the engine: an agent's [athena]", EnvVars: []string{"BACKHAND_ENGINE"},
 			DefaultText: "the first of [athena] in the configuration file, else " + defaultEngineURL,
 		},
-		configFlag(),
+		file,
 		&cli.StringFlag{
 			Name: "token-file", Usage: "send the token that is in `FILE`, for an engine that wants one",
 			EnvVars: []string{"BACKHAND_TOKEN_FILE"},
@@ -102,6 +106,8 @@ func parseEngineURL(text string) (string, error) {
 	switch {
 	case err != nil || u.Opaque != "" || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
 		return "", errors.New(want)
+	case u.Port() != "" && !isPort(u.Port()):
+		return "", errors.New(want + ", with a port from 1 to 65535")
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
 		return "", errors.New(want + ", without user, query or fragment (--token-file is for tokens)")
 	}
@@ -110,6 +116,11 @@ func parseEngineURL(text string) (string, error) {
 	}
 	u.RawPath = ""
 	return u.String(), nil
+}
+
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
 }
 
 func newEngine(at, token string, wait time.Duration) *engine {
@@ -209,7 +220,7 @@ func (e *engine) explain(err error) error {
 		return fmt.Errorf("no engine answers at %s: does an agent run there, with that address in [athena]? (--engine names another URL)",
 			e.url)
 	}
-	return fmt.Errorf("the engine at %s: %w", e.url, err)
+	return fmt.Errorf("the engine at %s: %s", e.url, shown(err.Error())) // a certificate's names, say, are whatever it has
 }
 
 // decode reads the JSON of a reply.

@@ -1,17 +1,28 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
+	"log"
+	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"backhand/gossip/gossiptest/lab"
 )
@@ -93,6 +104,8 @@ func TestWhereAnEngineIs(t *testing.T) {
 		"http://10.58.4.1/athena?x":      "",
 		"http://10.58.4.1/athena#x":      "",
 		"http://10.58.4.1:x/athena":      "",
+		"http://10.58.4.1:0/athena":      "",
+		"http://10.58.4.1:65536/athena":  "",
 		"http://10.58.4.1/athena\x1b[2J": "",
 	} {
 		got, err := parseEngineURL(text)
@@ -156,6 +169,66 @@ func TestWhatIsSaidOfAnEngineThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
+// paints is the address of somebody who answers with a head that is none, and would do something to a terminal.
+func paints(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = http.ReadRequest(bufio.NewReader(conn)) // closing before would be a reset
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\x1b[2J\u009bno field\r\n\r\n")
+			conn.Close()
+		}
+	}()
+	return ln.Addr().String()
+}
+
+// named is a server over TLS whose certificate has that name.
+func named(t *testing.T, name string) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{name}, NotAfter: time.Now().Add(time.Hour)}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that do not trust it
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert}, PrivateKey: key}}}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
+}
+
+func TestNothingThatAnswersPaintsTheTerminal(t *testing.T) {
+	_, file := startEngine(t, "[[farm]]\nname = \"jobs\"\nmember = [ { name = \"app01\", url = \"http://127.0.0.1:1\" } ]\n")
+	for _, tt := range []struct{ name, at, says string }{
+		{"a head that is none", "http://" + paints(t), "malformed MIME header"},
+		{"a certificate of another name", named(t, "x\x1b[2J"), "certificate"},
+	} {
+		for _, command := range []string{"balance jobs --engine " + tt.at, "mirror --config " + file + " " + tt.at + "/athena"} {
+			t.Run(tt.name+" to "+command[:7], func(t *testing.T) {
+				code, out, errs := runs(t, strings.Fields(command)...)
+				bad := func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
+				if code != exitError || !strings.Contains(out+errs, tt.says) || strings.ContainsFunc(out+errs, bad) {
+					t.Errorf("%d %q %q", code, out, errs)
+				}
+			})
+		}
+	}
+}
+
 func TestTheTokenIsSentToTheEngineAlone(t *testing.T) {
 	const secret = "0123456789abcdef0123"
 	file := filepath.Join(t.TempDir(), "token")
@@ -205,4 +278,39 @@ func TestMistakesInTheCommandsOfAnEngine(t *testing.T) {
 			t.Errorf("%s: %d %q %q, want %q", tt.args, code, out, errs, tt.want)
 		}
 	}
+}
+
+// FuzzEngineURL: what is taken for the URL of an engine can be asked, holds no secret, is read again as it is written, and does
+// nothing to a terminal.
+func FuzzEngineURL(f *testing.F) {
+	for _, text := range []string{
+		defaultEngineURL, "https://front.example/ath/", "http://[fd00::1]:4446", "http://u:p@h/", "10.58.4.1:4446", "http:x",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := parseEngineURL(text)
+		if err != nil {
+			if got != "" || !strings.Contains(err.Error(), defaultEngineURL) {
+				t.Errorf("%q: %q, %v", text, got, err)
+			}
+			return
+		}
+		if again, err := parseEngineURL(got); err != nil || again != got {
+			t.Errorf("%q is %q, and that %q, %v", text, got, again, err)
+		}
+		u, err := url.Parse(got + "/balance")
+		unsafe := func(r rune) bool { return r <= ' ' || r > '~' }
+		if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.ContainsFunc(got, unsafe) {
+			t.Fatalf("%q is %q: %+v, %v", text, got, u, err)
+		}
+		if port := u.Port(); port != "" {
+			if n, err := net.LookupPort("tcp", port); err != nil || n == 0 {
+				t.Errorf("%q has the port %q", text, port)
+			}
+		}
+		if !strings.HasSuffix(u.Path, "/balance") || strings.HasSuffix(u.Path, "//balance") {
+			t.Errorf("%q: balance is asked at %q", text, u.Path)
+		}
+	})
 }

@@ -30,11 +30,16 @@ func monitorCommand() *cli.Command {
 		Description: "Asks an engine for these farms, or for all, and prints a line of text with performance data, then one for\n" +
 			"each that is sick. A member is sick that is down, or out (no statistics come), or cannot be chosen for\n" +
 			"another reason; what operators have set off, or drain, is not. Nor is anything of a farm that is off. A farm\n" +
-			"that is down, or of which nobody can be chosen, is critical.\n\n" +
+			"that is down is critical, and so is one of which nobody can be chosen, unless operators have set all of its\n" +
+			"members off, or drain them. A node that has been dead for an hour leaves the farm, and alarms no more; a\n" +
+			"physical stays.\n\n" +
 			"Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (no engine answers, or a mistake in the command line).",
-		Flags: engineFlags(
+		Flags: engineFlagsWith(longConfigFlag(), // -c is --critical, as in all plugins
 			&cli.IntFlag{Name: "warning", Aliases: []string{"w"}, Usage: "how `MANY` members of a farm may be sick before it is a warning"},
-			&cli.IntFlag{Name: "critical", Usage: "how `MANY` members of a farm may be sick before it is critical"},
+			&cli.IntFlag{
+				Name: "critical", Aliases: []string{"c"}, Usage: "how `MANY` members of a farm may be sick before it is critical",
+				DefaultText: "as --warning",
+			},
 		),
 		Action: withArgs(0, maxWanted, monitor),
 	}
@@ -55,6 +60,9 @@ func monitor(c *cli.Context) error {
 		if n := c.Int(flag); n < 0 || n > maxSick {
 			return usagef("monitor: --%s is %d, want a number from 0 to %d", flag, n, maxSick)
 		}
+	}
+	if !c.IsSet("critical") {
+		limit.critical = limit.warning
 	}
 	if limit.warning > limit.critical {
 		return usagef("monitor: --warning is %d and --critical %d: want the first to be reached first", limit.warning, limit.critical)

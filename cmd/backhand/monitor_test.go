@@ -56,8 +56,18 @@ CRITICAL: b of farm jobs is out: no statistics for 30 s
 		{"a member that cannot be chosen for another reason", well, []physState{member("a"), member("b", "its clock is wrong")}, thresholds{}, nagiosCritical, `BACKHAND CRITICAL - 1 farm, 1 of 2 members can be chosen, 1 sick | 'jobs fit'=1;;;0;2 'jobs sick'=1;0;0;0;2
 CRITICAL: b of farm jobs cannot be chosen: its clock is wrong
 `},
-		{"nobody is left, though nobody is sick", well, []physState{member("a", "off")}, thresholds{}, nagiosCritical, `BACKHAND CRITICAL - 1 farm, 0 of 1 member can be chosen, 1 off or draining | 'jobs fit'=0;;;0;1 'jobs sick'=0;0;0;0;1
-CRITICAL: farm jobs has nobody who can be chosen, of 1 member
+		{"nobody is left, as operators want it", well, []physState{member("a", "off")}, thresholds{}, nagiosOK, `BACKHAND OK - 1 farm, 0 of 1 member can be chosen, 1 off or draining | 'jobs fit'=0;;;0;1 'jobs sick'=0;0;0;0;1
+all off: farm jobs, of which the only member is off or drains
+`},
+		{"the same of several, whatever else befalls them", well, []physState{member("a", "off", "down"), member("b", "drain", "out")}, thresholds{}, nagiosOK, `BACKHAND OK - 1 farm, 0 of 2 members can be chosen, 2 off or draining | 'jobs fit'=0;;;0;2 'jobs sick'=0;0;0;0;2
+all off: farm jobs, of which all 2 members are off or drain
+`},
+		{"all but one are off, and that is tolerated to be sick", well, []physState{member("a", "off"), member("b", "down")}, thresholds{1, 1}, nagiosCritical, `BACKHAND CRITICAL - 1 farm, 0 of 2 members can be chosen, 1 off or draining, 1 sick | 'jobs fit'=0;;;0;2 'jobs sick'=1;1;1;0;2
+tolerated: b of farm jobs is down
+CRITICAL: farm jobs has nobody who can be chosen, of 2 members
+`},
+		{"all are off, and the farm was said to be down", farmState{Name: "jobs", State: "on", Health: "down", Why: "fire"}, []physState{member("a", "off")}, thresholds{}, nagiosCritical, `BACKHAND CRITICAL - 1 farm, 0 of 1 member can be chosen, 1 off or draining | 'jobs fit'=0;;;0;1 'jobs sick'=0;0;0;0;1
+CRITICAL: farm jobs is down: fire
 `},
 		{"a farm without members", well, nil, thresholds{}, nagiosCritical, `BACKHAND CRITICAL - 1 farm, 0 of 0 members can be chosen | 'jobs fit'=0;;;0;0 'jobs sick'=0;0;0;0;0
 CRITICAL: farm jobs has nobody who can be chosen, of 0 members
@@ -127,13 +137,40 @@ func TestWhereNothingIsKnownTheMonitorSaysSo(t *testing.T) {
 		{"it is another one", "--engine " + other, "the engine at " + other + "/athena tells of no farms"},
 		{"a flag that there is not", "--nonsense", "monitor: flag provided but not defined: -nonsense"},
 		{"a threshold that is no number", "--warning few", "monitor: invalid value"},
-		{"thresholds in the wrong order", "--warning 2", "monitor: --warning is 2 and --critical 0"},
+		{"thresholds in the wrong order", "-w 2 -c 1", "monitor: --warning is 2 and --critical 1"},
+		{"a threshold that is a file", "-c /etc/backhand/backhand.toml", "monitor: invalid value"},
 		{"a threshold below nothing", "--critical -1", "monitor: --critical is -1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			code, out, errs := runs(t, append([]string{"monitor"}, strings.Fields(tt.args)...)...)
 			if code != nagiosUnknown || !strings.HasPrefix(out, "BACKHAND UNKNOWN - "+tt.says) || strings.Count(out, "\n") != 1 || errs != "" {
 				t.Errorf("%d %q %q, want %q", code, out, errs, tt.says)
+			}
+		})
+	}
+}
+
+func TestTheThresholdsOfTheMonitor(t *testing.T) {
+	const sick = `{"engine":{},"farms":[{"name":"jobs","state":"on","health":"up"}],"physicals":[` +
+		`{"name":"a","farm":"jobs","state":"on","health":"up","updates":"in","fit":true},` +
+		`{"name":"b","farm":"jobs","state":"on","health":"down"},{"name":"c","farm":"jobs","state":"on","health":"down"}]}`
+	engine := answers(t, 200, jsonKind, sick).URL
+	for _, tt := range []struct {
+		name, args string
+		code       int
+	}{
+		{"none: one that is sick is critical", "", nagiosCritical},
+		{"as many as are sick warn, and more would be critical", "-w 2", nagiosOK},
+		{"more are sick than warn, and as many as are critical without another word", "-w 1", nagiosCritical},
+		{"more are sick than warn, and not more than are critical", "-w 1 -c 2", nagiosWarning},
+		{"long names, in the other order", "--critical 2 --warning 1", nagiosWarning},
+		{"only that of critical: one that is sick warns", "-c 2", nagiosWarning},
+		{"both are reached", "-w 0 -c 1", nagiosCritical},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			code, out, errs := runs(t, append([]string{"monitor", "--engine", engine}, strings.Fields(tt.args)...)...)
+			if code != tt.code || !strings.HasPrefix(out, "BACKHAND ") || errs != "" {
+				t.Errorf("%d %q %q, want %d", code, out, errs, tt.code)
 			}
 		})
 	}

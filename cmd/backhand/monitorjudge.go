@@ -76,10 +76,22 @@ func (r *report) judgeFarm(f *farmState, members []physState, limit thresholds) 
 	case of.off:
 	case f.Health == "down":
 		r.add(nagiosCritical, fmt.Sprintf("farm %s is down%s", f.Name, because(f.Why, "down")))
+	case of.allAway():
+		r.lines = append(r.lines, fmt.Sprintf("all off: farm %s, of which %s", f.Name, areAway(of.members)))
 	case of.fit == 0:
 		r.add(nagiosCritical, fmt.Sprintf("farm %s has nobody who can be chosen, of %s", f.Name, count(of.members, "member")))
 	}
 	r.farms = append(r.farms, of)
+}
+
+// allAway reports whether operators have taken all members of a farm out of service, which is as they want it.
+func (of *farmReport) allAway() bool { return of.members > 0 && of.away == of.members }
+
+func areAway(members int) string {
+	if members == 1 {
+		return "the only member is off or drains"
+	}
+	return fmt.Sprintf("all %d members are off or drain", members)
 }
 
 // sickness returns what ails a member that operators want to be there; "" if nothing does. While its farm is down nobody can be

@@ -221,13 +221,33 @@ func TestTheUnitThatSends(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, line, _ := strings.Cut(string(text), "\nExecStart=")
-	line, _, _ = strings.Cut(line, "\n")
+	const token = "0123456789abcdef0123"
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "token"), []byte(token+"\n"), 0o400); err != nil { // as systemd does
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, begins, sends string }{
+		{"as it is", "\nExecStart=", ""},
+		{"with a token", "\n#ExecStart=", "Bearer " + token},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, line, _ := strings.Cut(string(text), tt.begins)
+			line, _, _ = strings.Cut(line, "\n")
+			pushesUntilItIsEnded(t, strings.ReplaceAll(line, "${CREDENTIALS_DIRECTORY}", dir), tt.sends)
+		})
+	}
+	if !strings.Contains(string(text), "\n#LoadCredential=token:/") {
+		t.Error("nobody writes the token into the directory of credentials")
+	}
+}
+
+func pushesUntilItIsEnded(t *testing.T, line, authorization string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	asked := make(chan string, 1)
 	engine := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		asked <- r.URL.Path
+		asked <- r.URL.Path + " " + r.Header.Get("Authorization")
 		cancel()
 	}))
 	defer engine.Close()
@@ -237,9 +257,9 @@ func TestTheUnitThatSends(t *testing.T) {
 		t.Errorf("%q ends with %d %q %q", line, code, out.String(), errs.String())
 	}
 	select {
-	case path := <-asked:
-		if path != "/athena/update/phys" {
-			t.Errorf("%q asks for %s", line, path)
+	case got := <-asked:
+		if want := "/athena/update/phys " + authorization; got != want {
+			t.Errorf("%q asks for %q, want %q", line, got, want)
 		}
 	default:
 		t.Errorf("%q pushes nothing", line)

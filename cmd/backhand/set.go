@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,7 +21,7 @@ func setCommand() *cli.Command {
 		Description: "Tells an engine, which tells all agents. on and off are for operators: monitoring does not alarm on off.\n" +
 			"drain is off, but sessions that a physical has stay there. down and up say how well it is. NAME may hold *\n" +
 			"for any characters. The node that this host is can be drained and set on again, as by 'backhand drain' and\n" +
-			"'backhand undrain'; for another node, run it there.",
+			"'backhand undrain', unless --engine or BACKHAND_ENGINE names an engine; for another node, run it there.",
 		Flags: engineFlags(
 			&cli.BoolFlag{Name: "farm", Usage: "NAME is a farm's"},
 			&cli.StringFlag{Name: "reason", Aliases: []string{"r"}, Usage: fmt.Sprintf("why, in at most %d bytes of `TEXT`", node.MaxWhy)},
@@ -50,7 +49,7 @@ func set(c *cli.Context) error {
 		return err
 	}
 	word := c.Args().Get(1)
-	if !c.Bool("farm") {
+	if !c.Bool("farm") && c.String("engine") == "" { // who names an engine means that, wherever this is run
 		if a := thisNode(c, t.Name); a != nil {
 			return setNode(c, a, word)
 		}
@@ -118,11 +117,11 @@ func setNode(c *cli.Context, a *agent.Client, word string) error {
 		return fmt.Errorf("%s is the node that this host is: it says itself whether it is up; 'backhand set %[1]s drain' takes it "+
 			"out of service, 'backhand set %[1]s on' in again", name)
 	}
-	if c.IsSet("reason") {
-		return errors.New("set: a node keeps no reason for draining: leave --reason away")
-	}
 	if err := a.Do(c.Context, what); err != nil {
 		return err
+	}
+	if c.IsSet("reason") {
+		fmt.Fprintf(c.App.ErrWriter, "backhand: warning: set: %s is a node, which keeps no reason: --reason was left out\n", name)
 	}
 	fmt.Fprintf(c.App.Writer, "%s: %s\n", name, word)
 	return nil
