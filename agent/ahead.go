@@ -32,7 +32,7 @@ func leadsTo(s *node.Snapshot, name string) []string {
 			all = append(all, to.Farm)
 		}
 	}
-	for i := 0; i < len(all) && i <= maxForwards; i++ {
+	for i := 0; i < len(all); i++ { // each is there once
 		f := s.Farm(all[i])
 		if f == nil {
 			continue
@@ -65,7 +65,9 @@ func choices(cfg *config.Config, s *node.Snapshot) (all []choice) {
 	}
 	if cfg.Athena.On() {
 		for _, name := range namedFarms(cfg) {
-			all = append(all, choice{chainFor(cfg, name), name})
+			for _, to := range leadsTo(s, name) {
+				all = append(all, choice{chainFor(cfg, to), to})
+			}
 		}
 	}
 	return all

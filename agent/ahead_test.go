@@ -128,9 +128,9 @@ func TestFocusIsOnAllFarmsThatMayBeChosenFrom(t *testing.T) {
 		{"a route with its forwards", config.Config{Route: route}, []string{"last", "member", "spare", "unknown", "web"}},
 		{"all nodes, which cookies may name", config.Config{Route: route, Cookie: new(config.Cookie)}, nil},
 		{
-			"farms of which programs ask", config.Config{
+			"farms of which programs ask, with their forwards", config.Config{
 				Athena: athena, Serve: []config.Serve{{Farm: "asked"}}, Farm: []config.Farm{{Name: "last", Chain: subset}},
-			}, []string{"asked", "last"},
+			}, []string{"asked", "last", "member", "spare", "unknown", "web"},
 		},
 		{
 			"a farm without nodes, whose chain may look at all members", config.Config{
