@@ -47,6 +47,41 @@ func TestAthenaThousandQueriesInASecondDoNotGetOneMember(t *testing.T) {
 	}
 }
 
+// Members that have told unequal figures, which stay as they are while a thousand ask: it is the chain that has to count what was
+// given away since.
+func TestAthenaThousandQueriesBetweenTwoPushes(t *testing.T) {
+	for _, row := range []struct {
+		name, chain string
+		least       map[string]int
+	}{
+		{
+			"a chain that adds what is outstanding spreads them", `'byExpr stat("load1") + outstanding'`,
+			map[string]int{"app01": 300, "app02": 300, "app03": 300},
+		},
+		{
+			"and none goes to who has told too much", `'byExpr stat("load1") < 4', 'byExpr stat("load1") + outstanding'`,
+			map[string]int{"app01": 450, "app02": 450},
+		},
+		{"a chain that ends in a pushed figure alone gives all to the idlest", `"byStat stat.load1"`, map[string]int{"app01": 1000}},
+		{"so does one that draws lots before", `"byRandom", "byStat stat.load1"`, map[string]int{"app01": 1000}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := startAsked(t, physes("jobs", "chain = ["+row.chain+"]", "app01", "app02", "app03"))
+			f.good("/athena/update/phys?h=app01,load1=1;h=app02,load1=3;h=app03,load1=7")
+			f.waitForMerge(t.Context())
+			by := f.query(1000, "jobs")
+			if len(by) != len(row.least) {
+				t.Errorf("chose %v, want at least %v", by, row.least)
+			}
+			for name, n := range row.least {
+				if by[name] < n {
+					t.Errorf("chose %v, want at least %v", by, row.least)
+				}
+			}
+		})
+	}
+}
+
 func TestAthenaQueriesFollowWeights(t *testing.T) {
 	f := startAsked(t, `[[farm]]
 name = "jobs"
@@ -109,7 +144,7 @@ func TestAthenaDoneEndsAnAssignment(t *testing.T) {
 		t.Errorf("%d are under way, want 3", n)
 	}
 	for _, want := range []int64{2, 1, 0, 0} {
-		if err := e.Done("jobs", "app01"); err != nil {
+		if err := e.Done([]athena.Ended{{Farm: "jobs", Member: "app01"}}); err != nil {
 			t.Fatal(err)
 		}
 		if n := live.Outstanding(); n != want {

@@ -9,21 +9,10 @@ import (
 )
 
 // Two fronts over real multicast on lo, with TTL 0: what is said at one reaches the other.
-func TestAthenaUpdateAtOneFrontReachesTheOther(t *testing.T) {
+func TestAthena14UpdateAtOneFrontReachesTheOther(t *testing.T) {
 	cluster := "test-" + node.NewID().Short()
 	farms := physes("jobs", "expect_update = \"1m\"", "app01", "app02")
-	launch := func(name string) *asked {
-		f, engine, dir := prepare(t, ""), freePort(t), filepath.Join(t.TempDir(), name)
-		f.write(fmt.Sprintf("cluster = %q\n[node]\nname = %q\naddress = \"{listen}\"\nstate_dir = %q\n[gossip]\n"+
-			"send = [\"239.255.221.20:4445,0\"]\naccept = [\"127.0.0.0/8\"]\ninterval = \"100ms\"\n[[listen]]\naddress = \"{listen}\"\n"+
-			"[athena]\nlisten = %q\n%s", cluster, name, dir, engine, farms))
-		f.dir = dir
-		if err := f.open(Options{}); err != nil {
-			t.Fatal(err)
-		}
-		f.run()
-		return &asked{f, "http://" + engine}
-	}
+	launch := func(name string) *asked { return startHearing(t, cluster, name, farms) }
 	one, two := launch("www1"), launch("www2")
 	one.knows("www2")
 	two.knows("www1")
@@ -45,6 +34,21 @@ func TestAthenaUpdateAtOneFrontReachesTheOther(t *testing.T) {
 	three.says(farmsSay(`h=jobs,f="%o"`), "off\n")
 }
 
+// startHearing runs an agent that hears the others of its cluster by multicast on lo, and that programs can ask.
+func startHearing(t *testing.T, cluster, name, text string) *asked {
+	t.Helper()
+	f, engine := prepare(t, ""), freePort(t)
+	f.dir = filepath.Join(t.TempDir(), name)
+	f.write(fmt.Sprintf("cluster = %q\n[node]\nname = %q\naddress = \"{listen}\"\nstate_dir = %q\n[gossip]\n"+
+		"send = [\"239.255.221.20:4445,0\"]\naccept = [\"127.0.0.0/8\"]\ninterval = \"100ms\"\n[[listen]]\naddress = \"{listen}\"\n"+
+		"[athena]\nlisten = %q\n%s", cluster, name, f.dir, engine, text))
+	if err := f.open(Options{}); err != nil {
+		t.Fatal(err)
+	}
+	f.run()
+	return &asked{f, "http://" + engine}
+}
+
 // knows waits until a node is heard.
 func (a *asked) knows(name string) {
 	a.t.Helper()
@@ -59,21 +63,7 @@ func (a *asked) knows(name string) {
 // What a program pushes to its own agent, another host's chain reads.
 func TestAthenaStatisticsOfANodeReachOtherHosts(t *testing.T) {
 	cluster := "test-" + node.NewID().Short()
-	head := func(name string) string {
-		return fmt.Sprintf("cluster = %q\n[node]\nname = %q\naddress = \"{listen}\"\nstate_dir = %q\n[gossip]\n"+
-			"send = [\"239.255.221.20:4445,0\"]\naccept = [\"127.0.0.0/8\"]\ninterval = \"100ms\"\n[[listen]]\naddress = \"{listen}\"\n",
-			cluster, name, filepath.Join(t.TempDir(), name))
-	}
-	launch := func(name, text string) *asked {
-		f, engine := prepare(t, ""), freePort(t)
-		f.write(head(name) + "[athena]\nlisten = \"" + engine + "\"\n" + text)
-		f.dir = stateDir(t, f.file)
-		if err := f.open(Options{}); err != nil {
-			t.Fatal(err)
-		}
-		f.run()
-		return &asked{f, "http://" + engine}
-	}
+	launch := func(name, text string) *asked { return startHearing(t, cluster, name, text) }
 	serve := "[[serve]]\nfarm = \"web\"\norigin = \"" + origin(t, "o").URL + "\"\n"
 	busy, idle := launch("busy", serve), launch("idle", serve)
 	front := launch("front", "[[farm]]\nname = \"web\"\nchain = [\"byAge 6\", \"byStat stat.queue\"]\n")

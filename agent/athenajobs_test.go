@@ -25,9 +25,9 @@ func TestAthenaModelThreeJobsRunWhereTheEngineSays(t *testing.T) {
 	m.runner = "BACKHAND_RUN=sh " + m.write("runner.sh", m.runnerScript())
 	t.Run("a job runs at the least busy member, and counts while it does", m.one)
 	t.Run("a farm has a chain of its own, and may have nobody for a job", m.render)
+	t.Run("the commands of the page", func(*testing.T) { m.page(m.Host(1), "model3.md") })
 	t.Run("a thousand that ask at once are spread", m.thousand)
 	t.Run("mistakes, and engines that do not answer", m.mistakes)
-	t.Run("the commands of the README", func(*testing.T) { m.readme("Model 3") })
 	p.Stop(t)
 	t.Run("the scripts send tokens", m.tokens)
 }
@@ -97,6 +97,12 @@ func (m *jobs) render(t *testing.T) {
 	out = m.good(m.starter, "sh job.sh render ip -4 -o addr show dev eth0", m.runner)
 	if !strings.Contains(out, "inet 10.58.4.4/24") {
 		t.Errorf("the job was not at app03, 10.58.4.4:\n%s", out)
+	}
+	m.push(2, "gpu=0.1")
+	m.chosen("render", "app02\n")
+	out = m.good(m.starter, "curl -gsS '"+m.engine+"/balance?render;render;render'")
+	if !strings.HasPrefix(out, "app02\napp03\nerror: nobody of farm \"render\" is eligible") {
+		t.Errorf("three that ask at once for one of two cards get:\n%s", out)
 	}
 }
 

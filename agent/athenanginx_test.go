@@ -49,18 +49,19 @@ func TestAthenaModelTwoOriginSeesTheTrueClientAndNoLies(t *testing.T) {
 		h := m.Host(3 + i)
 		agenttest.StartApache(t, h, agenttest.Site{
 			Addr: netip.AddrPortFrom(h.Addr, 8080), Label: name, Config: example(t, "model2-apache.conf"),
-			Pages: map[string]string{"index.php": seenPHP},
+			Pages: map[string]string{"index.php": seenPHP, "client.php": example(t, "model2-client.php")},
 		})
 	}
 	t.Run("nginx says it in X-Forwarded-For", func(t *testing.T) {
 		p := m.startNginx(t)
 		m.honest(t, "http://10.58.4.2/")
-		m.readme("Model 2")
+		m.page(m.visitor, "model2.md")
 		p.Stop(t)
 	})
 	t.Run("HAProxy says it by the PROXY protocol", func(t *testing.T) {
 		m.startHAProxy(t)
 		m.honest(t, "http://10.58.4.2/")
+		m.page(m.visitor, "model2.md")
 	})
 	t.Run("who goes round the proxy is not believed", func(t *testing.T) {
 		m.honest(t, "http://10.58.4.1/")

@@ -30,14 +30,18 @@ func TestAthenaModelOneProxyFollowsWhatPHPPagesPush(t *testing.T) {
 	m.startApp(m.app02, "app02")
 	agenttest.StartNginx(t, m.archive, agenttest.Site{
 		Addr:  netip.AddrPortFrom(m.archive.Addr, 8080),
-		Pages: map[string]string{"app/reports/index.html": "old01: an archive\n", "sorry.html": "sorry\n"},
+		Pages: map[string]string{"app/reports/index.html": "old01: finished reports\n", "sorry.html": "sorry\n"},
 	})
 	t.Run("equals take turns", m.turns)
 	t.Run("who has more waiting gets less", m.follows)
 	t.Run("what servers say of their URLs is mapped back", m.mapsBack)
 	t.Run("the outside has no part of the interface, and who may only look does not tell", m.outside)
 	t.Run("what is off goes to another farm, what is down to a complete URL", m.forwards)
-	t.Run("the commands of the README", func(*testing.T) { m.readme("Model 1") })
+	t.Run("the commands of the page", func(t *testing.T) {
+		m.order(m.app01, "app01", 0)
+		m.order(m.app02, "app02", 3)
+		m.page(m.balancer, "model1.md")
+	})
 }
 
 // startApp starts an Apache as the example has it, and the timer of push.sh.
@@ -64,9 +68,16 @@ func (m *reports) startApp(h *lab.Host, name string) {
 
 func (m *reports) spool(name string) string { return filepath.Join(m.dir, "spool-"+name) }
 
-// order puts that many orders into a server's spool, and has one of its own pages tell.
+// order has just that many orders in a server's spool, and one of its own pages tell.
 func (m *reports) order(h *lab.Host, name string, n int) {
 	m.t.Helper()
+	before, err := filepath.Glob(filepath.Join(m.spool(name), "*"))
+	for _, file := range before {
+		err = errors.Join(err, os.Remove(file))
+	}
+	if err != nil {
+		m.t.Fatal(err)
+	}
 	for i := range n {
 		if err := os.WriteFile(filepath.Join(m.spool(name), fmt.Sprint(i)), nil, 0o644); err != nil {
 			m.t.Fatal(err)

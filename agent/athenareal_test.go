@@ -137,18 +137,31 @@ func (m *model) ask(h *lab.Host, path string) string {
 	return m.good(h, "curl -gsS --fail-with-body '"+m.engine+path+"'")
 }
 
-// readme runs the commands that a section of the README tells to try. Its lines are of the host with the engine.
-func (m *model) readme(section string) {
+// arrow stands on the pages before what a command answers. Lines of that have semicolons between them.
+const arrow = "# -> "
+
+// page runs the commands that a page of the examples tells to try, at a host. Each must end well, and those of which the page says
+// what they answer must answer that, within a few seconds.
+func (m *model) page(h *lab.Host, name string) {
 	m.t.Helper()
-	_, rest, found := strings.Cut(example(m.t, "README.md"), "\n## "+section)
-	_, rest, code := strings.Cut(rest, "\n```sh\n")
+	_, rest, code := strings.Cut(example(m.t, name), "\n```sh\n")
 	lines, _, end := strings.Cut(rest, "```\n")
-	if !found || !code || !end {
-		m.t.Fatalf("the README has no commands for %s", section)
+	if !code || !end || !strings.Contains(lines, arrow) {
+		m.t.Fatalf("%s has no commands, or does not say what they answer", name)
 	}
 	for line := range strings.Lines(lines) {
-		out := m.good(m.Host(1), line, "BACKHAND_ENGINE="+m.engine)
-		m.t.Logf("%s%s", line, out)
+		command, want, answers := strings.Cut(strings.TrimSuffix(line, "\n"), arrow)
+		if !answers {
+			m.t.Logf("%s\n%s", command, m.good(h, command, "BACKHAND_ENGINE="+m.engine))
+			continue
+		}
+		m.eventually(func() error {
+			out, code := m.script(h, command, "BACKHAND_ENGINE="+m.engine)
+			if got := strings.ReplaceAll(strings.TrimSpace(out), "\n", "; "); code != 0 || got != want {
+				return fmt.Errorf("%s: %s, at %s: exit code %d: %q, want %q", name, command, h.Name, code, got, want)
+			}
+			return nil
+		})
 	}
 }
 
@@ -195,7 +208,7 @@ func TestAthenaModelFourSecondEngineTakesOver(t *testing.T) {
 	oftener := []string{`every = "2s"`, `every = "500ms"`}
 	p := m.run(primary, "model4-primary.toml", oftener...)
 	m.run(secondary, "model4-secondary.toml", oftener...)
-	m.readme("Model 4")
+	m.page(primary, "model4.md")
 	engines := "BACKHAND_ENGINES=" + m.engine + " http://10.58.4.2:4446/athena"
 	m.good(app01, "sh push.sh queue=3", engines, "BACKHAND_NAME=app01")
 	m.good(app01, "sh push.sh queue=0", engines, "BACKHAND_NAME=app02")

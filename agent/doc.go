@@ -26,7 +26,12 @@
 // counts among our requests under way there: until they say that they are done or, as most do not, for as long as a request
 // takes there, a second if that is not known; and to the steps that sort by beats, until the next beat. Where members are
 // equal to a chain, the one goes first that has the fewest requests under way for each slot. So a thousand queries in a second
-// are spread, be what is known of the members a second old.
+// are spread, be what is known of the members a second old. Not by a chain that ends in a pushed figure alone, though: the idlest
+// is no equal, and gets all of them until the next push. byExpr adds what was given to it since: stat("queue") + outstanding.
+//
+// Farms need no [athena]: without it nobody here is told or answers programs, but routes lead to farms, and chains choose from them,
+// all the same, also by what other agents were told. That is meant so. AthEngine Off, mod_athena's default, made the engine's path
+// and the farms inert together; here a farm is inert if no route leads to it.
 //
 // # Coming and going
 //

@@ -56,7 +56,7 @@ func athenaChains() [][]string {
 }
 
 // mod_athena: each negative state alone makes a physical unavailable, whatever the algorithm and the client want.
-func TestAthenaAPhysicalThatIsOffOrDownOrOutIsNeverChosen(t *testing.T) {
+func TestAthena09APhysicalThatIsOffOrDownOrOutIsNeverChosen(t *testing.T) {
 	physicals, unfit := athenaFarm()
 	for _, farm := range []struct {
 		name, text string

@@ -28,8 +28,12 @@ func StartApache(t testing.TB, h *lab.Host, s Site) *Origin {
 
 func apacheConf(s Site, dir string) string {
 	php, _ := filepath.Glob("/usr/lib/apache2/modules/libphp*.so") // Need saw that there is one
+	listen := "Listen " + s.Addr.String()
+	if strings.Contains("\n"+s.Config, "\nListen ") {
+		listen = ""
+	}
 	return strings.NewReplacer(
-		"%DIR%", dir, "%LABEL%", s.Label, "%ADDR%", s.Addr.String(), "%PHP%", php[0],
+		"%DIR%", dir, "%LABEL%", s.Label, "%LISTEN%", listen, "%PHP%", php[0],
 		"%WORKERS%", strconv.Itoa(cmp.Or(s.Workers, 32)), "%CONFIG%", s.Config,
 	).Replace(`
 LoadModule mpm_prefork_module /usr/lib/apache2/modules/mod_mpm_prefork.so
@@ -42,7 +46,7 @@ LoadModule status_module      /usr/lib/apache2/modules/mod_status.so
 LoadModule php_module         %PHP%
 
 ServerName "%LABEL%"
-Listen %ADDR%
+%LISTEN%
 ServerRoot "%DIR%"
 DefaultRuntimeDir "%DIR%"
 PidFile "%DIR%/apache.pid"

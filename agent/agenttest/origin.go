@@ -25,7 +25,8 @@ type Site struct {
 	Label string
 	// Pages are files by their path, such as "index.html" or "slow/page.php". Only Apache runs PHP.
 	Pages map[string]string
-	// Config is added to the server's configuration as it stands: Apache's at the top level, nginx's inside server { }.
+	// Config is added to the server's configuration as it stands: Apache's at the top level, nginx's inside server { }. Where
+	// Apache's has a line Listen, that is the only one.
 	Config string
 	// Workers is how many processes Apache runs at most, and how many connections nginx holds. Default: 32 and 512.
 	Workers int

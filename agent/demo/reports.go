@@ -31,12 +31,16 @@ const (
 // serverNames are the members of the farm. The first has chores to do.
 func serverNames() []string { return []string{"app01", "app02"} }
 
+// reportsChain is by what the servers said of their jobs, and by what they were given since: between two pushes the one that was the
+// idlest would get all.
+const reportsChain = `byExpr stat("jobs") + outstanding`
+
 // reportsRoute is the route of the front. No balancer can know of a server's chores but by what it says.
 const reportsRoute = `
 [[route]]
 path  = "` + reportsPath + `" # as ProxyPass had it: the farm is the host, and its members are asked for /app/...
 to    = "http://` + reportsFarm + `/app/"
-chain = ["byRandom", "byStat stat.jobs"]
+chain = ["byRandom", '` + reportsChain + `']
 `
 
 // addServers makes the toys that run no agent.
@@ -63,10 +67,10 @@ listen = "%s:%s"
 
 [[farm]]
 name   = %q
-chain  = ["byStat stat.jobs"] # for programs that ask; requests go by the chain of the route
+chain  = ['%s'] # for programs that ask; requests go by the chain of the route
 expect_update = "3s"          # who has not pushed for that long is out
 member = [ %s ]
-`, ip(i), c.tell, reportsFarm, strings.Join(members, ", "))
+`, ip(i), c.tell, reportsFarm, reportsChain, strings.Join(members, ", "))
 }
 
 // engine returns the URL under which programs ask and tell an agent.

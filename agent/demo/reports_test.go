@@ -52,6 +52,7 @@ func fetch(url string) (string, error) {
 // chosen returns who serves ten requests, and whom the last agent names ten times to those who ask, sorted by who it is.
 func (c *cluster) chosen() (servers, asked map[string]int, err error) {
 	servers, asked = map[string]int{}, map[string]int{}
+	balance := c.engine(len(cast)-1) + "/balance?" + reportsFarm
 	for range 10 {
 		body, err := fetch(c.url(reportsPath + "today"))
 		if err != nil {
@@ -62,10 +63,14 @@ func (c *cluster) chosen() (servers, asked map[string]int, err error) {
 			return nil, nil, fmt.Errorf("the page says %q", body)
 		}
 		servers[who]++
-		if body, err = fetch(c.engine(len(cast)-1) + "/balance?reports"); err != nil {
+		if body, err = fetch(balance); err != nil {
 			return nil, nil, err
 		}
-		asked[strings.TrimSpace(body)]++
+		name := strings.TrimSpace(body)
+		asked[name]++
+		if _, err = fetch(balance + ",done=" + name); err != nil {
+			return nil, nil, err
+		}
 	}
 	return servers, asked, nil
 }
@@ -106,6 +111,23 @@ func TestDemoFollowsWhatServersPushAndWhatIsSaidOfThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.goesTo(t, "app01")
+}
+
+// Between two pushes all are the same to who asks but for what was given away.
+func TestDemoSpreadsABurstOfQueries(t *testing.T) {
+	c := running(t)
+	c.goesTo(t, "app01", "app02")
+	asked := map[string]int{}
+	for range 100 {
+		body, err := fetch(c.engine(1) + "/balance?" + reportsFarm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked[strings.TrimSpace(body)]++
+	}
+	if asked["app01"] < 40 || asked["app02"] < 40 {
+		t.Errorf("of a hundred programs that ask at once they are told %v", asked)
+	}
 }
 
 func TestDemoSaysOnceThatItCannotPush(t *testing.T) {
