@@ -28,15 +28,16 @@ func requirements() []requirement {
 		{"curl", program("curl"), "curl"},
 		{"nghttp", program("nghttp"), "nghttp2-client"},
 		{"h2load", program("h2load"), "nghttp2-client"},
+		{"python3", program("python3"), "python3"},
 		{"systemd-analyze", program("systemd-analyze"), "systemd"},
 		{"systemd-socket-activate", program("systemd-socket-activate"), "systemd"},
 	}
 }
 
 // Need skips the test, with the reason, unless the machine has all that the test needs: "root", "ip", "nft", "nginx",
-// "apache2", "haproxy", "php" (Apache's module), "chromium", "curl", "nghttp", "h2load", "systemd-analyze", "systemd-socket-activate". If the
-// environment says BACKHAND_TEST=all, as .ci/run does, the test fails instead; so nothing is left out there unseen. With
-// go test -short it is skipped without a look.
+// "apache2", "haproxy", "php" (Apache's module, and the program), "chromium", "curl", "nghttp", "h2load", "python3",
+// "systemd-analyze", "systemd-socket-activate". If the environment says BACKHAND_TEST=all, as .ci/run does, the test fails instead;
+// so nothing is left out there unseen. With go test -short it is skipped without a look.
 func Need(t testing.TB, what ...string) {
 	t.Helper()
 	need(t, requirements(), what...)
