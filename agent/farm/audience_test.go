@@ -66,8 +66,8 @@ func TestRepeatsAreSharedByAllAgents(t *testing.T) {
 
 // However little may leave, of all that is repeated each has its turn.
 func TestRepeatsAreOfStatesAndStatistics(t *testing.T) {
-	for _, copies := range []int{1, 256, 400, 512, 1000} {
-		for _, ahead := range []time.Duration{-time.Second, -500 * time.Millisecond, 0, 500 * time.Millisecond, 1500 * time.Millisecond} {
+	for _, copies := range []int{1, 400, 1000} {
+		for _, ahead := range []time.Duration{-time.Second, 0, 500 * time.Millisecond} {
 			l := manyPhysicals(30)
 			s := newStore(t, 1, l)
 			s.SetAudience(Audience{Agents: 2, Copies: copies})

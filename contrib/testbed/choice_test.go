@@ -19,8 +19,8 @@ import (
 // half of the CPU time. Its bounds are as wide as so short a time makes them; figures come from the command itself.
 const (
 	shortMean    = "100ms"
-	shortSecs    = 16
-	shortWarm    = 4
+	shortSecs    = 14
+	shortWarm    = 3
 	nearTheIdeal = 1.2 // mean of auto by that of the ideal; the target is 1.1
 )
 
