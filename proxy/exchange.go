@@ -22,6 +22,9 @@ type exchange struct {
 	goal   []byte // see rewrite
 	full   []byte // see pathAt
 
+	hopSeen hop   // over which the request came, if it is believed; written before it is read, as the next one
+	claimed Claim // that is being signed, or checked
+
 	perRequest
 }
 
@@ -44,8 +47,7 @@ type perRequest struct {
 	isStatus bool
 	counted  bool // as under way
 	again    bool // counted as handed over again
-	hop      *hop // over which the request came; nil: from a client
-	hopSeen  hop
+	hop      *hop // over which the request came: hopSeen; nil: from a client
 	route    *route
 	client   forwarding
 	orders   *orders // of its cookies; nil: none
@@ -61,8 +63,6 @@ type perRequest struct {
 	limited  bool           // some member got a limit
 	bounces  []*node.Member // of tried, those that refused for their limit
 	insists  bool           // no member gets a limit any more
-
-	claimed Claim // that is being signed, or checked
 
 	resOptions []byte // what the response's Connection field says, if trailers may come
 
