@@ -21,11 +21,11 @@ const fillFirst = 4 << 10
 type requestBody struct {
 	x     *exchange
 	none  bool
+	asked bool    // the client was told to go on, or does not wait for that
+	pump  *pump   // what sends it to the member that is asked; nil: nobody does
 	kept  *buffer // the beginning; nil: nothing
 	read  int64   // what the client has sent of it
 	err   error   // with which it ended; io.EOF if well
-	asked bool    // the client was told to go on, or does not wait for that
-	pump  *pump   // what sends it to the member that is asked; nil: nobody does
 }
 
 func (b *requestBody) begin(x *exchange) {

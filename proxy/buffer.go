@@ -1,6 +1,10 @@
 package proxy
 
-import "sync"
+import (
+	"sync"
+
+	"backhand/proxy/h1"
+)
 
 // buffer is a piece of memory that is kept for the next who needs one. What has been read is b[r:w].
 type buffer struct {
@@ -8,8 +12,11 @@ type buffer struct {
 	r, w int
 }
 
-// The sizes of buffers: most heads and small answers fit into the first.
-var bufferSizes = [...]int{4 << 10, 16 << 10, 68 << 10}
+// The sizes of buffers: most heads fit into the first, small answers into the second.
+var bufferSizes = [...]int{2 << 10, 4 << 10, 16 << 10, 68 << 10}
+
+// ordinary is the size of what is made to be sent.
+const ordinary = 4 << 10
 
 var bufferPools = [len(bufferSizes)]sync.Pool{}
 
@@ -55,4 +62,19 @@ func (b *buffer) grown(most int) *buffer {
 	g.w = copy(g.b, b.data())
 	putBuffer(b)
 	return g
+}
+
+// Heads of responses are kept apart from exchanges: an exchange that waits for its member has none, so that the few that are in
+// use at a time are used again at once.
+var responses = sync.Pool{New: func() any { return new(h1.Response) }}
+
+// getResponse returns one that is empty.
+func getResponse() *h1.Response { return responses.Get().(*h1.Response) }
+
+// putResponse gives one back. nil is none.
+func putResponse(r *h1.Response) {
+	if r != nil {
+		r.Reset()
+		responses.Put(r)
+	}
 }

@@ -16,16 +16,15 @@ import (
 // there has been no response for watchAfter, or while the connection is a tunnel. A connection that waits for a request
 // holds no buffer.
 type conn struct {
-	stream
 	s     *Server
 	t     *tracked
-	first bool // no request was read yet
-	last  bool // no other request is to be read
-	ended bool // the client has closed its direction: there is no more than was read
-	given bool // the connection is net/http's now
-	rests bool // it waits for a request on a fresh stack, see restAfter
-
-	now time.Time // when the request before was over
+	now   time.Time // when the request before was over
+	first bool      // no request was read yet
+	last  bool      // no other request is to be read
+	ended bool      // the client has closed its direction: there is no more than was read
+	given bool      // the connection is net/http's now
+	rests bool      // it waits for a request on a fresh stack, see restAfter
+	stream
 }
 
 // restAfter is for how long a connection may be idle before another goroutine takes over the waiting: a request makes the
@@ -150,12 +149,11 @@ type h1Front struct {
 	c *conn
 	x *exchange
 
-	head   *buffer // in which the request's head stands as long as the exchange lasts
-	body   bodyReader
-	out    *buffer // of the response: what was not sent yet; nil: nothing
-	answer answerState
-
+	head    *buffer // in which the request's head stands as long as the exchange lasts
+	out     *buffer // of the response: what was not sent yet; nil: nothing
+	answer  answerState
 	refused bool // it was no request, so that nobody knows what is behind it
+	body    bodyReader
 }
 
 // answerState is how far the response has come.

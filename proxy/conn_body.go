@@ -11,11 +11,11 @@ import (
 // bodyReader follows the framing of a body as it is read from a stream: of a request's, or of a response's.
 type bodyReader struct {
 	framing h1.Framing
+	ended   bool  // all of it was read, trailers included
 	left    int64 // of a body with a length
-	chunks  h1.Chunked
-	ended   bool // all of it was read, trailers included
 	err     error
 	kept    *buffer // in which the trailers stand
+	chunks  h1.Chunked
 }
 
 func (b *bodyReader) reset() {

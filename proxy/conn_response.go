@@ -31,7 +31,7 @@ func (f *h1Front) inform(res *h1.Response) error {
 // outgoing returns what is kept to be sent, to be appended to.
 func (f *h1Front) outgoing() []byte {
 	if f.out == nil {
-		f.out = getBuffer(0)
+		f.out = getBuffer(ordinary)
 	}
 	return f.out.b[:f.out.w]
 }

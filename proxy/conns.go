@@ -11,16 +11,17 @@ import (
 // tracked is a connection of a server, from when it is accepted until nobody serves it any more. But for the atomic
 // fields and the socket it belongs to the goroutine that serves it.
 type tracked struct {
+	idle     atomic.Int32 // isBusy, or whether Shutdown may interrupt its reading
+	upgraded atomic.Bool  // it is a tunnel: Shutdown does not wait for it
+	http     atomic.Pointer[netHTTP]
+
+	a arrival // of its requests, in HTTP/1
+
 	nc     net.Conn       // on which HTTP is spoken: the socket itself, or TLS on it
 	socket net.Conn       // as it was accepted
 	client netip.AddrPort // who is at the other end, or who the PROXY header says that is; 0.0.0.0 of a Unix socket
 	local  netip.AddrPort // to which the client connected, by the PROXY header where there is one
 
-	idle     atomic.Int32 // isBusy, or whether Shutdown may interrupt its reading
-	upgraded atomic.Bool  // it is a tunnel: Shutdown does not wait for it
-	http     atomic.Pointer[netHTTP]
-
-	a       arrival    // of its requests, in HTTP/1
 	handed  *netHTTP   // by toNetHTTP
 	resting *conn      // that another goroutine is to serve on; nil: none
 	counted netip.Addr // for which it is counted; belongs to connSet

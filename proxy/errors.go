@@ -181,7 +181,10 @@ func (x *exchange) answer(err error) {
 	if a.text != "" {
 		text = strings.ReplaceAll(a.text, "{farm}", strconv.Quote(x.out.Farm)) + "\n"
 	}
-	res := &x.res
+	if x.res == nil {
+		x.res = getResponse()
+	}
+	res := x.res
 	res.Reset()
 	res.Status, res.Minor, res.Framing, res.Length = a.status, 1, h1.FramingLength, int64(len(text))
 	x.h.date.add(res, x.h.cfg.Now())

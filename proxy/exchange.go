@@ -10,11 +10,14 @@ import (
 )
 
 // exchange is one request and what becomes of it. It is used again for another one.
+//
+// Of hundreds that wait for their members each is cold when its turn comes: no processor keeps them all at hand. So what is
+// needed after the wait stands together, here and in what it consists of, and what few requests need stands last.
 type exchange struct {
-	h1  h1Front     // the front, if the request came over HTTP/1
-	req h1.Request  // its head
-	res h1.Response // the head of the response
-	ho  handover    // the present one
+	h1 h1Front  // the front, if the request came over HTTP/1
+	ho handover // the present one
+	perRequest
+	req h1.Request // the request's head
 
 	load   []byte // what tellLoad has written
 	proof  []byte // what tellAgent has written
@@ -24,8 +27,6 @@ type exchange struct {
 
 	hopSeen hop   // over which the request came, if it is believed; written before it is read, as the next one
 	claimed Claim // that is being signed, or checked
-
-	perRequest
 }
 
 // perRequest is what is forgotten with a request. The rest of an exchange keeps memory for the next one.
@@ -33,13 +34,6 @@ type perRequest struct {
 	h    *Handler
 	site *site
 	f    front
-	a    *arrival
-
-	raw   string // path as it came
-	query string // without question mark
-	path  string // path as normalReading has it
-	host  string // as it came
-	to    []byte // path as members get it, below that of their own URL; nil: as it came
 
 	now time.Time // when the clock was last read: reading it is not free, and little time passes without a wait
 
@@ -47,15 +41,27 @@ type perRequest struct {
 	isStatus bool
 	counted  bool // as under way
 	again    bool // counted as handed over again
-	hop      *hop // over which the request came: hopSeen; nil: from a client
+	reason   reason
+	status   int          // that was sent; 0: none
+	sent     int64        // bytes of the response's body
+	res      *h1.Response // the head of the response; nil: nothing of it has come
+	hop      *hop         // over which the request came: hopSeen; nil: from a client
 	route    *route
-	client   forwarding
 	orders   *orders // of its cookies; nil: none
 	body     requestBody
-	reason   reason
-	status   int    // that was sent; 0: none
-	sent     int64  // bytes of the response's body
-	location string // where a redirect leads
+
+	waits
+	out Outcome
+
+	// What is not needed any more when the response is there.
+
+	a      *arrival
+	raw    string // path as it came
+	query  string // without question mark
+	path   string // path as normalReading has it
+	host   string // as it came
+	to     []byte // path as members get it, below that of their own URL; nil: as it came
+	client forwarding
 
 	chosen   decision       // to whom it goes; here, since it is hot, and the stack of one connection among many is not
 	tried    []*node.Member // who was asked
@@ -65,33 +71,32 @@ type perRequest struct {
 	insists  bool           // no member gets a limit any more
 
 	resOptions []byte // what the response's Connection field says, if trailers may come
-
-	waits
-	out Outcome
+	location   string // where a redirect leads
 }
 
-// newExchange returns an exchange for a request that is about to be read into req. It goes back by release.
+// newExchange returns an exchange for a request that is about to be read into req. It goes back by release. What it knows of the
+// one before is forgotten only now: after that it would be cold.
 func (h *Handler) newExchange() *exchange {
 	x := h.exchanges.Get().(*exchange)
+	x.perRequest = perRequest{}
+	x.req.Reset()
 	x.h, x.site = h, h.site.Load()
 	return x
 }
 
-// release forgets the request. It is called after a mistake of ours, too.
+// release gives back what the request has used. It is called after a mistake of ours, too.
 func (x *exchange) release() {
 	if x.f != nil && !x.over {
 		x.giveUp()
 		return
 	}
-	x.req.Reset()
-	x.res.Reset()
-	h := x.h
 	x.body.release()
 	x.h1.body.reset()
 	x.h1.c = nil
-	x.ho.forget()
-	x.perRequest = perRequest{}
-	h.exchanges.Put(x)
+	x.ho.body.reset()
+	x.ho.x = nil
+	putResponse(x.res)
+	x.h.exchanges.Put(x)
 }
 
 // giveUp ends an exchange that a mistake of ours has broken off, so that nothing stays counted and no connection open. It
@@ -270,7 +275,6 @@ func (x *exchange) forward() {
 	err := x.body.fill()
 	if err == nil {
 		err = x.attempts()
-		x.chosen = decision{} // it holds a whole snapshot, and what follows may take hours
 	}
 	if err != nil {
 		x.fail(err)

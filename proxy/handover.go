@@ -19,34 +19,36 @@ type handover struct {
 
 // attempt is what is forgotten with a handover.
 type attempt struct {
-	x       *exchange
-	member  *node.Member // may be nil for our own origin
-	live    *node.Live   // to be charged; nil: nobody
-	origin  *Origin      // our own; nil: another member
-	toAgent bool         // which understands a hop
-	instead *url.URL     // that takes the place of the request's; nil: none does
+	x        *exchange
+	m        *memberConn
+	member   *node.Member // may be nil for our own origin
+	live     *node.Live   // to be charged; nil: nobody
+	origin   *Origin      // our own; nil: another member
+	start    time.Time
+	answered time.Time // when the head of the response was there
+	toAgent  bool      // which understands a hop
+	ended    bool
+	waiting  bool // for the head
+	unserved bool // the request never reached the member
+	believed bool // what the response says of load and refusal counts, see checkSaid
+
+	cookie  string       // that leads the client back to the member; "": none
+	metered node.Metered // at our own origin
+	upgrade string       // the protocol that was asked for
+	limit   float64      // that was given to an agent, see giveLimit; 0: none
+
+	instead *url.URL // that takes the place of the request's; nil: none does
 	dest    destination
 	reach   *Reach
-	start   time.Time
 	asked   time.Time // when there was a connection
-	ended   bool
-	metered node.Metered // at our own origin
-
-	answered time.Time // when the head of the response was there
-
-	m        *memberConn
-	upgrade  string  // the protocol that was asked for
-	limit    float64 // that was given to an agent, see giveLimit; 0: none
-	cookie   string  // that leads the client back to the member; "": none
-	waiting  bool    // for the head
-	unserved bool    // the request never reached the member
-	believed bool    // what the response says of load and refusal counts, see checkSaid
 }
 
 func (x *exchange) newHandover(d *decision) *handover {
 	ho := &x.ho
 	ho.forget()
-	x.res.Reset() // the one before may have sent a part of a head, in a buffer that is used again
+	if x.res != nil {
+		x.res.Reset() // the one before may have sent a part of a head, in a buffer that is used again
+	}
 	ho.x, ho.member, ho.origin, ho.start, ho.cookie = x, d.member, d.origin, x.now, d.cookie
 	// What came over a hop was counted by the agent that chose us.
 	if d.member != nil && x.hop == nil {
@@ -85,6 +87,7 @@ func (ho *handover) forget() {
 // handOver makes one attempt: it returns when the head of the response is there, in x.res, or it failed.
 func (x *exchange) handOver(d *decision) error {
 	ho := x.newHandover(d)
+	d.farm, d.way = nil, nil // they hold a whole snapshot, and what follows may take hours
 	x.out.Member, x.out.Self = d.member, d.origin != nil
 	if !ho.begin() {
 		return because(tooBusy, nil)
@@ -225,7 +228,7 @@ func (ho *handover) release() {
 // talk sends the request and reads the head of the response.
 func (ho *handover) talk() error {
 	x, m := ho.x, ho.m
-	out := getBuffer(0)
+	out := getBuffer(ordinary)
 	head := x.appendHead(out.b[:0], ho)
 	out.b, out.w = head[:cap(head)], len(head)
 	now := ho.asked
@@ -296,7 +299,10 @@ func (ho *handover) readHead() error {
 	x, m := ho.x, ho.m
 	for interim := 0; ; {
 		if m.in != nil {
-			n, err := h1.ParseResponse(m.in.data(), x.site.Limits, x.req.MethodID, &x.res)
+			if x.res == nil {
+				x.res = getResponse()
+			}
+			n, err := h1.ParseResponse(m.in.data(), x.site.Limits, x.req.MethodID, x.res)
 			if err == nil && x.res.Interim() {
 				if interim++; interim > interimMost {
 					return errInterim
@@ -355,7 +361,7 @@ func (ho *handover) inform() error {
 		}
 		x.body.asked = true
 	}
-	return toldClient(x.f.inform(&x.res))
+	return toldClient(x.f.inform(x.res))
 }
 
 // begin counts the request, as long as its last byte was not passed on. It returns false if our own origin is too busy for

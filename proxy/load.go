@@ -108,7 +108,7 @@ func (x *exchange) ownLoad(o *Origin) node.Load {
 
 // heardLoad returns what an agent says of its load with its response. What is malformed says nothing.
 func (ho *handover) heardLoad() (l node.Load, ok bool) {
-	res := &ho.x.res
+	res := ho.x.res
 	if !ho.believed || !res.Has(h1.BackhandLoad) {
 		return node.Load{}, false
 	}

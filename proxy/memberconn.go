@@ -10,22 +10,22 @@ import (
 
 // memberConn is a connection to a member. Who got it from a pool gives it back or drops it.
 type memberConn struct {
+	pool  *pool
+	h2c   *h2cStream // that this is; nil: it is a connection
+	uses  int        // requests that went over it before
+	since time.Time  // when it became idle
+	bound bool       // it began with a PROXY header, and is for one client only
+	ended bool       // written under pool.mu
 	stream
-	pool *pool
-	h2c  *h2cStream // that this is; nil: it is a connection
-	uses int        // requests that went over it before
-
-	bound bool        // it began with a PROXY header, and is for one client only
-	tls   *tls.Config // by which it was made, as Reach has it
-	from  netip.Addr
-	since time.Time // when it became idle
-	ended bool      // written under pool.mu
-	look  *look     // at the socket below; nil if there is none
+	look *look       // at the socket below; nil if there is none
+	tls  *tls.Config // by which it was made, as Reach has it
+	from netip.Addr
 }
 
 func newMemberConn(p *pool, s *poolSettings, nc net.Conn, bound bool) *memberConn {
 	c := &memberConn{pool: p, bound: bound, tls: s.reach.TLS, from: s.from}
 	c.begin(nc)
+	c.least = ordinary
 	below := nc
 	if t, ok := nc.(*tls.Conn); ok {
 		below = t.NetConn()

@@ -113,9 +113,10 @@ func FuzzSaidProof(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, fields string, sign bool) {
 		x := z.request("GET /a?b HTTP/1.1\r\nHost: x\r\n\r\n")
 		ho := &x.ho
+		x.res = new(h1.Response)
 		ho.x, ho.toAgent, ho.member = x, true, z.asked
 		head := string(h1.AppendStatusLine(nil, min(max(status, 100), 599), nil)) + fields
-		if _, err := h1.ParseResponse([]byte(head+"\r\n"), nil, h1.MethodGet, &x.res); err != nil {
+		if _, err := h1.ParseResponse([]byte(head+"\r\n"), nil, h1.MethodGet, x.res); err != nil {
 			return
 		}
 		loads, refusals := linesOf(&x.res.Section, h1.BackhandLoad), linesOf(&x.res.Section, h1.BackhandRefused)
@@ -126,7 +127,7 @@ func FuzzSaidProof(f *testing.F) {
 		if sign {
 			x.res.Reset()
 			all := head + "Backhand-Proof: " + want + "\r\n\r\n"
-			if _, err := h1.ParseResponse([]byte(all), nil, h1.MethodGet, &x.res); err != nil {
+			if _, err := h1.ParseResponse([]byte(all), nil, h1.MethodGet, x.res); err != nil {
 				return
 			}
 		}

@@ -9,7 +9,7 @@ import (
 
 // refusal returns as what an agent sent the request back; proxied if it did not.
 func (ho *handover) refusal() reason {
-	res := &ho.x.res
+	res := ho.x.res
 	if !ho.believed || !res.Has(h1.BackhandRefused) {
 		return proxied
 	}

@@ -22,7 +22,7 @@ func (x *exchange) relay() {
 	}
 	x.stopWatching() // what is written shows whether the client is there
 	x.from(ho.answered, x.site.ResponseIdle)
-	x.h.date.add(&x.res, ho.answered)
+	x.h.date.add(x.res, ho.answered)
 	x.lookAt = ho.start.Add(watchAfter)
 	ho.startBody()
 	x.status = x.res.Status
@@ -36,7 +36,7 @@ func (x *exchange) relay() {
 	x.mapBack()
 	x.tellAgent("")
 	x.addCookie()
-	err := x.f.respond(&x.res, x.via())
+	err := x.f.respond(x.res, x.via())
 	if err == nil {
 		err = x.relayBody()
 	}

@@ -12,26 +12,28 @@ import (
 // stream is a connection as bytes, of a client or to a member. What was read and not used yet is in a pooled buffer; a
 // stream that waits holds none.
 type stream struct {
-	nc  net.Conn
-	tcp *net.TCPConn    // the same, if it is plain TCP
-	raw syscall.RawConn // of what has a file descriptor; nil: neither
+	// What each request needs stands together: of many connections none is at hand when its turn comes.
 
-	in *buffer  // what was read; nil: nothing
-	rd deadline // for reading
-
+	in      *buffer               // what was read; nil: nothing
+	raw     syscall.RawConn       // of what has a file descriptor; nil: it has none
 	ready   func(fd uintptr) bool // readReady, bound once
+	first   *buffer               // to be written by readReady before it waits
+	unsent  *buffer               // first, if not all of it could be written at once
 	readErr error
-	first   *buffer // to be written by readReady before it waits
-	unsent  *buffer // first, if not all of it could be written at once
-	wrote   int     // bytes of first
+	rd      deadline // for reading
 
 	room     func(fd uintptr) bool // writeReady, bound once
-	pieces   [3][]byte             // to be written by writeReady
 	count    int                   // of pieces
+	pieces   [3][]byte             // to be written by writeReady
 	writeErr error
-	patience *patience // nil: whoever is written to took all at once until now
 	reader   reader    // is told when whoever is written to takes less than there is; nil: nobody
 	endBy    time.Time // when writing ends in any case; zero: never
+
+	nc       net.Conn
+	tcp      *net.TCPConn // the same, if it is plain TCP
+	least    int          // bytes of the first buffer that is read into
+	wrote    int          // bytes of first
+	patience *patience    // nil: whoever is written to took all at once until now
 }
 
 // reader is told of the other end of a connection that it does not take at once what is written to it, and that it has.
@@ -66,7 +68,7 @@ func (s *stream) fill() error {
 		return s.readErr
 	}
 	if s.in == nil {
-		s.in = getBuffer(0)
+		s.in = getBuffer(s.least)
 	}
 	n, err := s.nc.Read(s.in.space())
 	s.in.w += n
@@ -106,7 +108,7 @@ func (s *stream) readReady(fd uintptr) bool {
 	}
 	b := s.in
 	if b == nil {
-		b = getBuffer(0)
+		b = getBuffer(s.least)
 	}
 	n, err := receive(fd, b.space())
 	switch {

@@ -30,7 +30,7 @@ func (x *exchange) switchProtocols() {
 	f.c.t.upgraded.Store(true)
 	x.mapBack()
 	x.tellAgent("")
-	err := f.respond(&x.res, x.via())
+	err := f.respond(x.res, x.via())
 	if err == nil {
 		err = f.finish(nil)
 	}

@@ -23,15 +23,16 @@ func afterOthers() { runtime.Gosched() }
 // waits is how an exchange waits for its member: with time-outs, and such that it can be woken by those who find out
 // meanwhile that waiting is in vain.
 type waits struct {
+	unwatch func() // ends the watch of the client; nil: there is none
+	mayRing bool   // somebody else may ring the alarm
+	gone    atomic.Bool
+
 	total  time.Time // when all must be over; zero: no limit
 	since  time.Time // from when the time-out of the present phase counts
 	limit  time.Duration
 	lookAt time.Time // when to look around next, at the latest; zero: there is nothing to look for
 
-	alarm   alarm
-	mayRing bool // somebody else may ring the alarm
-	gone    atomic.Bool
-	unwatch func() // ends the watch of the client; nil: there is none
+	alarm alarm
 }
 
 // alarm wakes an exchange that waits.

@@ -25,13 +25,13 @@ const (
 type Head struct {
 	Section
 
-	Minor   uint8   // of the version: 0 or 1; what is higher is read as 1
-	Framing Framing // how the body ends
+	Upgrade []byte  // the value of the only Upgrade field, if Connection names it and both speak HTTP/1.1; else nil
 	Length  int64   // what Content-Length says, -1 if absent or not allowed there; in a response it may go with FramingNone
+	Framing Framing // how the body ends
+	Minor   uint8   // of the version: 0 or 1; what is higher is read as 1
 
-	Close     bool   // the Connection field holds close
-	KeepAlive bool   // the Connection field holds keep-alive
-	Upgrade   []byte // the value of the only Upgrade field, if Connection names it and both speak HTTP/1.1; else nil
+	Close     bool // the Connection field holds close
+	KeepAlive bool // the Connection field holds keep-alive
 
 	chunked    bool
 	unreliable bool // what a response that must have no body said of one

@@ -9,12 +9,15 @@ import (
 type Request struct {
 	Head
 
-	Method   []byte   // as it came; methods are case-sensitive
-	MethodID MethodID // which one of the known ones that is
+	MethodID       MethodID // which one of the known ones the method is
+	Form           Form     // of the target
+	Scheme         Scheme   // of a target in absolute form
+	ExpectContinue bool     // the client waits for 100 before it sends the body (RFC 9110, section 10.1.1)
+	TETrailers     bool     // the client takes trailers (RFC 9110, section 10.1.4)
+	MaxForwards    int32    // of TRACE and OPTIONS (RFC 9110, section 7.6.2); -1 if not limited
 
+	Method    []byte // as it came; methods are case-sensitive
 	Target    []byte // as it came
-	Form      Form   // of the target
-	Scheme    Scheme // of a target in absolute form
 	Authority []byte // of a target in absolute or authority form, else nil
 	Path      []byte // begins with a slash; "*" in asterisk form; nil in authority form
 	Query     []byte // with its question mark; empty if there is none
@@ -22,10 +25,6 @@ type Request struct {
 	// Host is what the request is for, with the port if it names one: the target's authority, else the Host field. It is
 	// empty only in HTTP/1.0.
 	Host []byte
-
-	ExpectContinue bool  // the client waits for 100 before it sends the body (RFC 9110, section 10.1.1)
-	TETrailers     bool  // the client takes trailers (RFC 9110, section 10.1.4)
-	MaxForwards    int32 // of TRACE and OPTIONS (RFC 9110, section 7.6.2); -1 if not limited
 }
 
 // MethodID names a method that somebody asks for. The zero value is any other.
