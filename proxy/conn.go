@@ -36,7 +36,8 @@ var preface = []byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
 
 // newConn returns the HTTP/1 side of a connection. early is what was read of it already.
 func (s *Server) newConn(t *tracked, early []byte) *conn {
-	c := &conn{s: s, t: t, first: true}
+	c := &t.conn
+	c.s, c.t, c.first = s, t, true
 	c.begin(t.nc)
 	if len(early) > 0 {
 		c.in = getBuffer(len(early))

@@ -15,7 +15,8 @@ type tracked struct {
 	upgraded atomic.Bool  // it is a tunnel: Shutdown does not wait for it
 	http     atomic.Pointer[netHTTP]
 
-	a arrival // of its requests, in HTTP/1
+	a    arrival // of its requests, in HTTP/1
+	conn conn    // that serves them, and is touched as often
 
 	nc     net.Conn       // on which HTTP is spoken: the socket itself, or TLS on it
 	socket net.Conn       // as it was accepted

@@ -137,6 +137,12 @@ func (ho *handover) converse() error {
 		if err = ho.talk(); err == nil {
 			return nil
 		}
+		if err == errNotQuiet {
+			ho.drop()
+			ho.waiting = false
+			tries--
+			continue
+		}
 		ho.waiting = ho.waiting && !x.body.streaming() // for the member, and not for the client
 		x.body.stop()
 		if !ho.mayTalkAgain(err, tries) {
@@ -159,11 +165,7 @@ func (ho *handover) mayTalkAgain(err error, tries int) bool {
 func (ho *handover) connect(p *pool, fresh bool) error {
 	x := ho.x
 	if ho.reach.ProxyProtocol == 0 && !fresh {
-		for m := p.take(ho.start); m != nil; m = p.take(ho.start) {
-			if m.closedByPeer() {
-				p.drop(m)
-				continue
-			}
+		if m := p.take(ho.start); m != nil {
 			ho.m, ho.asked = m, ho.start
 			return nil
 		}
@@ -184,10 +186,6 @@ func (ho *handover) connect(p *pool, fresh bool) error {
 			p.give(m, x.tick())
 		}
 		return because(clientGone, err)
-	}
-	if err == nil && m.uses > 0 && m.closedByPeer() {
-		p.drop(m)
-		return ho.connect(p, true)
 	}
 	ho.m = m
 	ho.asked = x.tick()
@@ -249,18 +247,32 @@ func (ho *handover) talk() error {
 func (ho *handover) ask(out *buffer, now time.Time) (err error) {
 	x, m := ho.x, ho.m
 	body := x.body.content()
-	if m.h2c == nil && x.body.atOnce() && len(body) <= len(out.space()) {
-		out.w += copy(out.space(), body)
-		for !x.arm(m, now) {
-		}
-		afterOthers()
-		if err = m.ask(out, x.site.ClientIdle); timedOut(err) {
-			if now, err = x.lookAround(m); err == nil {
-				err = x.more(m, now)
-			}
-		}
-		return err
+	short := m.h2c == nil && x.body.atOnce() && len(body) <= len(out.space())
+	m.quiet = short && m.uses > 0 && m.looksItself()
+	if m.uses > 0 && !m.quiet && m.closedByPeer() {
+		putBuffer(out)
+		return errNotQuiet
 	}
+	if !short {
+		return ho.askAtLength(out, body, now)
+	}
+	out.w += copy(out.space(), body)
+	for !x.arm(m, now) {
+	}
+	afterOthers()
+	if err = m.ask(out, x.site.ClientIdle); timedOut(err) {
+		if now, err = x.lookAround(m); err == nil {
+			err = x.more(m, now)
+		}
+	}
+	return err
+}
+
+// askAtLength is ask for a request that does not go out in one piece.
+//
+//go:noinline
+func (ho *handover) askAtLength(out *buffer, body []byte, now time.Time) (err error) {
+	x, m := ho.x, ho.m
 	defer putBuffer(out)
 	switch {
 	case m.h2c != nil:

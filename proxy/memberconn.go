@@ -17,9 +17,10 @@ type memberConn struct {
 	bound bool       // it began with a PROXY header, and is for one client only
 	ended bool       // written under pool.mu
 	stream
-	look *look       // at the socket below; nil if there is none
-	tls  *tls.Config // by which it was made, as Reach has it
-	from netip.Addr
+	socket syscall.RawConn // below TLS, too; nil: there is none
+	peeker *peeker         // at socket; nil: none was needed yet
+	tls    *tls.Config     // by which it was made, as Reach has it
+	from   netip.Addr
 }
 
 func newMemberConn(p *pool, s *poolSettings, nc net.Conn, bound bool) *memberConn {
@@ -32,7 +33,7 @@ func newMemberConn(p *pool, s *poolSettings, nc net.Conn, bound bool) *memberCon
 	}
 	if sc, ok := below.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
-			c.look = newLook(raw)
+			c.socket = raw
 		}
 	}
 	return c
@@ -59,16 +60,14 @@ func (c *memberConn) closedByPeer() bool {
 	if c.in != nil || c.h2c != nil {
 		return c.h2c == nil
 	}
-	if c.look != nil {
-		switch c.look.once() {
-		case seenNothing:
-			return false
-		case seenData:
-			// Below TLS that may be tickets for other sessions, until the first response was read.
-			return c.tcp != nil || c.uses > 0
-		case seenEnd:
-			return true
-		}
+	switch c.look() {
+	case seenNothing:
+		return false
+	case seenData:
+		// Below TLS that may be tickets for other sessions, until the first response was read.
+		return c.tcp != nil || c.uses > 0
+	case seenEnd:
+		return true
 	}
 	defer c.rd.passed()
 	if err := c.nc.SetReadDeadline(time.Now().Add(glance)); err != nil {
@@ -82,12 +81,16 @@ func (c *memberConn) closedByPeer() bool {
 	return c.nc.SetReadDeadline(time.Time{}) != nil
 }
 
-// seen is what a look at a socket showed.
-type seen uint8
+// look looks at the socket.
+func (c *memberConn) look() seen {
+	if !canPeek || c.socket == nil {
+		return seenUnknown
+	}
+	if c.peeker == nil {
+		c.peeker = newPeeker(c.socket)
+	}
+	return c.peeker.look()
+}
 
-const (
-	seenNothing seen = iota
-	seenData
-	seenEnd     // or an error
-	seenUnknown // this system cannot look
-)
+// looksItself reports whether ask finds out by itself what closedByPeer tells, which costs less.
+func (c *memberConn) looksItself() bool { return canPeek && c.raw != nil && c.in == nil }

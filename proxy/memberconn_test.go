@@ -70,7 +70,7 @@ func arrives(t *testing.T, c *memberConn) {
 		t.Fatal(err)
 	}
 	_ = below.SetReadDeadline(time.Now().Add(10 * time.Second))
-	if err := raw.Read(func(uintptr) bool { return newLook(raw).once() != seenNothing }); err != nil {
+	if err := raw.Read(func(fd uintptr) bool { return peek(fd) != seenNothing }); err != nil {
 		t.Fatal(err)
 	}
 	_ = below.SetReadDeadline(time.Time{})

@@ -254,7 +254,7 @@ func (x *exchange) spliceFailed(err error) error {
 	switch m := x.ho.m; {
 	case timedOut(err):
 		return because(clientSlow, err)
-	case errors.Is(err, syscall.EPIPE), m.look == nil, m.look.once() != seenEnd:
+	case errors.Is(err, syscall.EPIPE), m.look() != seenEnd:
 		return because(clientGone, err)
 	}
 	return because(brokenOff, err)

@@ -19,12 +19,13 @@ type stream struct {
 	ready   func(fd uintptr) bool // readReady, bound once
 	first   *buffer               // to be written by readReady before it waits
 	unsent  *buffer               // first, if not all of it could be written at once
+	quiet   bool                  // first is not to be written if the other end has sent anything, or closed
 	readErr error
 	rd      deadline // for reading
 
-	room     func(fd uintptr) bool // writeReady, bound once
-	count    int                   // of pieces
-	pieces   [3][]byte             // to be written by writeReady
+	room     func(fd uintptr) // writeReady, bound once
+	count    int              // of pieces
+	pieces   [3][]byte        // to be written by writeReady
 	writeErr error
 	reader   reader    // is told when whoever is written to takes less than there is; nil: nobody
 	endBy    time.Time // when writing ends in any case; zero: never
@@ -96,6 +97,11 @@ func (s *stream) letGo() {
 // be missed, and there is no need to look for it in vain.
 func (s *stream) readReady(fd uintptr) bool {
 	if s.first != nil {
+		if s.quiet && peek(fd) != seenNothing {
+			s.readErr, s.wrote = errNotQuiet, 0
+			s.first, s.unsent = nil, s.first
+			return true
+		}
 		n, err := send(fd, s.first.data())
 		if n == s.first.w {
 			putBuffer(s.first) // no memory is held while the other end thinks
@@ -125,14 +131,14 @@ func (s *stream) readReady(fd uintptr) bool {
 	if err == nil {
 		s.readErr = io.EOF
 	} else {
-		s.readErr = &net.OpError{Op: "read", Net: "tcp", Addr: s.nc.RemoteAddr(), Err: os.NewSyscallError("read", err)}
+		s.readErr = s.systemError("read", err)
 	}
 	return true
 }
 
-// ask writes what is in b, which it gives back, and waits for what comes then, which is appended to in. A deadline for
-// reading must be in the future when it is called. idle is how long the other end may take for each 64 KiB that it does
-// not take at once.
+// ask writes what is in b, which it gives back, and waits for what comes then, which is appended to in. If quiet is set, it may
+// return errNotQuiet instead. A deadline for reading must be in the future when it is called. idle is how long the other end may take
+// for each 64 KiB that it does not take at once.
 func (s *stream) ask(b *buffer, idle time.Duration) error {
 	if s.raw == nil {
 		defer putBuffer(b)
@@ -149,16 +155,39 @@ func (s *stream) ask(b *buffer, idle time.Duration) error {
 	if s.unsent == nil {
 		return err
 	}
+	return s.askSlowly(idle)
+}
+
+// errNotQuiet says that nothing was written, since the other end has closed the connection, or sent what nobody asked for.
+var errNotQuiet = errors.New("the connection is not fit to be used again")
+
+// askSlowly is ask where not all could be written at once.
+//
+//go:noinline
+func (s *stream) askSlowly(idle time.Duration) error {
 	rest := s.unsent
 	s.unsent = nil
 	defer putBuffer(rest)
-	if s.readErr == nil || s.readErr == syscall.EAGAIN {
+	if s.readErr == nil && s.quiet && newPeeker(s.raw).look() != seenNothing {
+		s.readErr = errNotQuiet
+	}
+	switch s.readErr {
+	case errNotQuiet:
+		return errNotQuiet
+	case nil, syscall.EAGAIN:
 		if err := s.writeSlowly(rest.data()[s.wrote:], idle); err != nil {
 			return err
 		}
 		return s.fill()
 	}
-	return &net.OpError{Op: "write", Net: "tcp", Addr: s.nc.RemoteAddr(), Err: os.NewSyscallError("write", s.readErr)}
+	return s.systemError("write", s.readErr)
+}
+
+// systemError returns the error of a system call as package net does.
+//
+//go:noinline
+func (s *stream) systemError(call string, err error) error {
+	return &net.OpError{Op: call, Net: "tcp", Addr: s.nc.RemoteAddr(), Err: os.NewSyscallError(call, err)}
 }
 
 // write sends bytes. idle is how long the other end may take for each 64 KiB.
@@ -172,11 +201,11 @@ func (s *stream) writePieces(n int, idle time.Duration) error {
 	defer clear(s.pieces[:])
 	if s.raw != nil {
 		s.count, s.writeErr = n, nil
-		if err := s.raw.Write(s.room); err != nil {
+		if err := s.raw.Control(s.room); err != nil { // it never waits
 			return err
 		}
 		if s.writeErr != nil {
-			return &net.OpError{Op: "write", Net: "tcp", Addr: s.nc.RemoteAddr(), Err: os.NewSyscallError("write", s.writeErr)}
+			return s.systemError("write", s.writeErr)
 		}
 	}
 	for _, p := range s.pieces[:n] {

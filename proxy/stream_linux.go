@@ -7,7 +7,7 @@ import (
 )
 
 // writeReady sends the pieces, as far as that needs no waiting, and leaves what remains in them.
-func (s *stream) writeReady(fd uintptr) bool {
+func (s *stream) writeReady(fd uintptr) {
 	pieces := s.pieces[:s.count]
 	for {
 		var n int
@@ -21,16 +21,16 @@ func (s *stream) writeReady(fd uintptr) bool {
 		case err == syscall.EINTR:
 			continue
 		case err == syscall.EAGAIN:
-			return true
+			return
 		case err != nil:
 			s.writeErr = err
-			return true
+			return
 		}
 		for i := range pieces {
 			k := min(n, len(pieces[i]))
 			pieces[i] = pieces[i][k:]
 			n -= k
 		}
-		return true
+		return
 	}
 }

@@ -5,7 +5,7 @@ package proxy
 import "syscall"
 
 // writeReady sends the pieces, as far as that needs no waiting, and leaves what remains in them.
-func (s *stream) writeReady(fd uintptr) bool {
+func (s *stream) writeReady(fd uintptr) {
 	for i := range s.pieces[:s.count] {
 		n, err := send(fd, s.pieces[i])
 		if n > 0 {
@@ -18,5 +18,4 @@ func (s *stream) writeReady(fd uintptr) bool {
 			break
 		}
 	}
-	return true
 }
