@@ -78,9 +78,7 @@ func (c *conn) next() bool {
 		c.first = false
 		x.serve(f, &c.t.a)
 	case err == errHTTP2:
-		early := bytes.Clone(c.in.data())
-		c.given = true
-		c.s.toNetHTTP(c.t, early)
+		c.giveAway()
 		return false
 	case err == errNoRequest:
 		return false
@@ -91,6 +89,15 @@ func (c *conn) next() bool {
 	f.end()
 	c.now = x.now
 	return !c.last
+}
+
+// giveAway leaves the connection to net/http.
+//
+//go:noinline
+func (c *conn) giveAway() {
+	early := bytes.Clone(c.in.data())
+	c.given = true
+	c.s.toNetHTTP(c.t, early)
 }
 
 var (

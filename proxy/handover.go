@@ -128,7 +128,7 @@ func (x *exchange) handOver(d *decision) error {
 // member at the very moment at which it is used again: then a request that may run twice takes another one.
 func (ho *handover) converse() error {
 	x := ho.x
-	p := x.h.members.at(ho.dest, ho.reach, x.site.Connect)
+	p := ho.pool()
 	for tries := 1; ; tries++ {
 		err := ho.connect(p, tries > 1)
 		if err != nil {
@@ -151,6 +151,15 @@ func (ho *handover) converse() error {
 		ho.drop()
 		ho.waiting = false
 	}
+}
+
+// pool returns the one with the connections to the member. It is no part of converse, since what is on the stack while a request
+// waits is cold when its turn comes.
+//
+//go:noinline
+func (ho *handover) pool() *pool {
+	x := ho.x
+	return x.h.members.at(ho.dest, ho.reach, x.site.Connect)
 }
 
 // mayTalkAgain reports whether the same member may be asked once more, after so many tries.
@@ -243,42 +252,51 @@ func (ho *handover) talk() error {
 	return ho.readHead()
 }
 
-// ask sends the request, of which out, which it gives back, is the head, and waits for the first bytes of the response.
-func (ho *handover) ask(out *buffer, now time.Time) (err error) {
+// ask sends the request, of which out, which it gives back, is the head, and waits for the first bytes of the response. It returns
+// errNotQuiet, and has sent nothing, if the connection is not fit to be used again.
+func (ho *handover) ask(out *buffer, now time.Time) error {
 	x, m := ho.x, ho.m
-	body := x.body.content()
-	short := m.h2c == nil && x.body.atOnce() && len(body) <= len(out.space())
-	m.quiet = short && m.uses > 0 && m.looksItself()
+	short := ho.addBody(out)
 	if m.uses > 0 && !m.quiet && m.closedByPeer() {
 		putBuffer(out)
 		return errNotQuiet
 	}
 	if !short {
-		return ho.askAtLength(out, body, now)
+		return ho.askAtLength(out, now)
 	}
-	out.w += copy(out.space(), body)
 	for !x.arm(m, now) {
 	}
 	afterOthers()
-	if err = m.ask(out, x.site.ClientIdle); timedOut(err) {
-		if now, err = x.lookAround(m); err == nil {
-			err = x.more(m, now)
-		}
+	if err := m.ask(out, x.site.ClientIdle); err != nil {
+		return x.goOn(m, err)
 	}
-	return err
+	return nil
+}
+
+// addBody appends the body to the head if both can go out in one piece, and says so. Then the connection is looked at with that.
+//
+//go:noinline
+func (ho *handover) addBody(out *buffer) bool {
+	m, body := ho.m, ho.x.body.content()
+	short := m.h2c == nil && ho.x.body.atOnce() && len(body) <= len(out.space())
+	m.quiet = short && m.uses > 0 && m.looksItself()
+	if short {
+		out.w += copy(out.space(), body)
+	}
+	return short
 }
 
 // askAtLength is ask for a request that does not go out in one piece.
 //
 //go:noinline
-func (ho *handover) askAtLength(out *buffer, body []byte, now time.Time) (err error) {
+func (ho *handover) askAtLength(out *buffer, now time.Time) (err error) {
 	x, m := ho.x, ho.m
 	defer putBuffer(out)
 	switch {
 	case m.h2c != nil:
 		ho.startStream(out.data(), now)
 	case x.body.atOnce():
-		m.pieces[0], m.pieces[1] = out.data(), body
+		m.pieces[0], m.pieces[1] = out.data(), x.body.content()
 		err = m.writePieces(2, x.site.ClientIdle)
 	default:
 		if err = m.write(out.data(), x.site.ClientIdle); err == nil {

@@ -101,6 +101,8 @@ func (w *waits) end() {
 }
 
 // arm sets the deadline of the next read, unless the alarm was rung already: then it returns false.
+//
+//go:noinline
 func (x *exchange) arm(m *memberConn, now time.Time) bool {
 	if !x.mayRing {
 		m.rd.by(m.nc, now, x.until())
@@ -131,6 +133,18 @@ func (x *exchange) more(m *memberConn, now time.Time) error {
 			return err
 		}
 	}
+}
+
+// goOn waits on if the error is a time-out, and nothing speaks against it.
+func (x *exchange) goOn(m *memberConn, err error) error {
+	if !timedOut(err) {
+		return err
+	}
+	now, err := x.lookAround(m)
+	if err != nil {
+		return err
+	}
+	return x.more(m, now)
 }
 
 // lookAround finds out why waiting ended, and whether to go on.
