@@ -42,8 +42,8 @@ type specConn struct {
 }
 
 func TestHTTP2Spec(t *testing.T) {
-	var asked atomic.Int64
-	server := serverAt(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	var heads atomic.Int64
+	server := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/wait" {
 			select {
 			case <-r.Context().Done():
@@ -51,19 +51,26 @@ func TestHTTP2Spec(t *testing.T) {
 			}
 			return
 		}
-		asked.Add(1)
 		_, _ = io.Copy(io.Discard, r.Body)
 		_, _ = io.WriteString(w, "hello")
-	}))
-	front := oneAgent(t, server, proxy.ServerConfig{})
+	})
+	front := oneAgent(t, serverAt(t, server), proxy.ServerConfig{})
+	// Of what the others have sent some may still be on its way to the member when the next case counts.
+	frontOfHeads := oneAgent(t, serverAt(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		heads.Add(1)
+		server(w, r)
+	})), proxy.ServerConfig{})
 	cases, differ := specCases(), 0
 	for _, tc := range cases {
 		if tc.differs != "" {
 			differ++
 		}
 		t.Run(tc.name, func(t *testing.T) {
-			before := asked.Load()
-			c := dialSpec(t, front)
+			before, at := heads.Load(), front
+			if aboutHeads.MatchString(tc.name) {
+				at = frontOfHeads
+			}
+			c := dialSpec(t, at)
 			tc.send(c)
 			got := c.outcome()
 			switch allowed := slices.Contains(tc.want, got); {
@@ -74,7 +81,7 @@ func TestHTTP2Spec(t *testing.T) {
 			case tc.differs != "" && got != tc.differs:
 				t.Errorf("it ends with %q, neither as it should (%q) nor as it did (%q)", got, tc.want, tc.differs)
 			}
-			if n := asked.Load() - before; got != "200" && n > 0 && aboutHeads.MatchString(tc.name) {
+			if n := heads.Load() - before; got != "200" && n > 0 {
 				t.Errorf("what is refused with %q reached the member, %d times", got, n)
 			}
 		})
