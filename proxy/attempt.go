@@ -45,6 +45,7 @@ func (x *exchange) nextForStatus() bool {
 	before, orders := x.out, x.orders.clone()
 	if err := x.next(errRetryStatus); err != nil || !x.countAgain() {
 		x.out, x.orders = before, orders
+		x.chosen.letGo()
 		return false
 	}
 	x.ho.discard()

@@ -83,6 +83,9 @@ type decision struct {
 	cookie  string // what a Set-Cookie is to say; "": nothing
 }
 
+// letGo forgets what holds a whole snapshot, for what follows may take hours.
+func (d *decision) letGo() { d.farm, d.way = nil, nil }
+
 // nobody reports that there is none to hand the request to.
 func (d *decision) nobody() bool { return d.member == nil && d.origin == nil }
 

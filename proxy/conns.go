@@ -15,8 +15,8 @@ type tracked struct {
 	upgraded atomic.Bool  // it is a tunnel: Shutdown does not wait for it
 	http     atomic.Pointer[netHTTP]
 
-	a    arrival // of its requests, in HTTP/1
-	conn conn    // that serves them, and is touched as often
+	conn conn    // that serves it in HTTP/1, and is touched as often
+	a    arrival // of its requests there
 
 	nc     net.Conn       // on which HTTP is spoken: the socket itself, or TLS on it
 	socket net.Conn       // as it was accepted

@@ -74,14 +74,18 @@ type perRequest struct {
 	location   string // where a redirect leads
 }
 
-// newExchange returns an exchange for a request that is about to be read into req. It goes back by release. What it knows of the
-// one before is forgotten only now: after that it would be cold.
+// newExchange returns an exchange for a request that is about to be read into req. It goes back by release.
 func (h *Handler) newExchange() *exchange {
 	x := h.exchanges.Get().(*exchange)
-	x.perRequest = perRequest{}
-	x.req.Reset()
+	x.forget()
 	x.h, x.site = h, h.site.Load()
 	return x
+}
+
+// forget forgets the request before. That is done when the next one begins and not when that ended, when most of it was cold.
+func (x *exchange) forget() {
+	x.perRequest = perRequest{}
+	x.req.Reset()
 }
 
 // release gives back what the request has used. It is called after a mistake of ours, too.

@@ -87,7 +87,7 @@ func (ho *handover) forget() {
 // handOver makes one attempt: it returns when the head of the response is there, in x.res, or it failed.
 func (x *exchange) handOver(d *decision) error {
 	ho := x.newHandover(d)
-	d.farm, d.way = nil, nil // they hold a whole snapshot, and what follows may take hours
+	d.letGo()
 	x.out.Member, x.out.Self = d.member, d.origin != nil
 	if !ho.begin() {
 		return because(tooBusy, nil)

@@ -20,6 +20,7 @@ type stream struct {
 	first   *buffer               // to be written by readReady before it waits
 	unsent  *buffer               // first, if not all of it could be written at once
 	quiet   bool                  // first is not to be written if the other end has sent anything, or closed
+	least   int                   // bytes of the first buffer that is read into
 	readErr error
 	rd      deadline // for reading
 
@@ -32,7 +33,6 @@ type stream struct {
 
 	nc       net.Conn
 	tcp      *net.TCPConn // the same, if it is plain TCP
-	least    int          // bytes of the first buffer that is read into
 	wrote    int          // bytes of first
 	patience *patience    // nil: whoever is written to took all at once until now
 }
