@@ -330,6 +330,44 @@ func TestConnectionsAreRemembered(t *testing.T) {
 	})
 }
 
+// A request that came over a hop and never reached our origin, since the only idle connection was closed and no other came about
+// in time, is not counted as served.
+func TestAConnectionThatWasClosedServesNobody(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		l.addNode("front", frontAddr, "own")
+		l.addNode("one", "10.0.0.2:80", "own")
+		own := origin("own", "127.0.0.1:8080")
+		h := l.agent("front", frontAddr, &Site{Origins: []*Origin{own}, Total: time.Second})
+		near, far := net.Pipe()
+		defer near.Close()
+		dials := 0
+		h.members.cfg.Dial = func(ctx context.Context, _ netip.Addr, _ string) (net.Conn, error) {
+			if dials++; dials == 1 {
+				return near, nil
+			}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		go func() {
+			defer far.Close() // after the first answer
+			if _, err := http.ReadRequest(bufio.NewReader(far)); err == nil {
+				_, _ = io.WriteString(far, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			}
+		}()
+		hopField := "Backhand-Hop: " + string(hop{idOf("one"), "own", netip.MustParseAddr(clientAddr), "http"}.append(nil))
+		for i, want := range []int{200, 504} {
+			if got := l.sendTo(frontAddr, "10.0.0.2", request("GET", "/own", hopField)); got.StatusCode != want {
+				t.Errorf("request %d: %d, want %d", i+1, got.StatusCode, want)
+			}
+			synctest.Wait()
+		}
+		var m node.Service
+		if own.Meter.Read(&m, time.Now()); m.Served != 1 || dials != 2 {
+			t.Errorf("%d were served, want 1; %d dials", m.Served, dials)
+		}
+	})
+}
+
 // rawMember accepts connections and hands each to f.
 func (l *lab) rawMember(addr string, f func(n int, c net.Conn, r *bufio.Reader)) {
 	ln := l.net.listen(addr)

@@ -265,6 +265,7 @@ func (s *stream) compact() {
 // takeHead keeps the buffer with the head, of n bytes, for the exchange. What was read behind it goes to another one.
 func (f *h1Front) takeHead(n int) {
 	c := f.c
+	c.least = ordinary // of what comes now, a body or that of a tunnel, there may be much
 	f.head = c.in
 	rest := c.in.data()[n:]
 	c.in = nil
@@ -295,7 +296,7 @@ func (f *h1Front) end() {
 	}
 	putBuffer(f.head)
 	putBuffer(f.out)
-	c.reader = nil
+	c.reader, c.least = nil, 0
 	f.head, f.out, f.c, f.x = nil, nil, nil, nil
 }
 

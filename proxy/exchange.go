@@ -85,6 +85,7 @@ func (h *Handler) newExchange() *exchange {
 // forget forgets the request before. That is done when the next one begins and not when that ended, when most of it was cold.
 func (x *exchange) forget() {
 	x.perRequest = perRequest{}
+	x.ho.attempt = attempt{}
 	x.req.Reset()
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+	"time"
 
 	"backhand/gossip/node"
 	"backhand/proxy/h1"
@@ -24,7 +25,11 @@ func TestExchangeForgets(t *testing.T) {
 	x.body.kept, x.body.err, x.resOptions = &buffer{}, errors.New("x"), []byte("close")
 	x.gone.Store(true)
 	x.mayRing, x.alarm.rung, x.out.Err = true, true, errors.New("x")
+	x.ho.member, x.ho.origin, x.ho.answered, x.ho.cookie = &node.Member{}, &Origin{}, time.Unix(1, 0), "a=b"
 	x.forget()
+	if x.ho.attempt != (attempt{}) {
+		t.Errorf("it still knows the attempt %+v", &x.ho.attempt)
+	}
 	if !reflect.ValueOf(&x.perRequest).Elem().IsZero() {
 		t.Errorf("it still knows %+v", &x.perRequest)
 	}

@@ -139,7 +139,7 @@ func (ho *handover) converse() error {
 		}
 		if err == errNotQuiet {
 			ho.drop()
-			ho.waiting = false
+			ho.waiting, ho.asked = false, time.Time{}
 			tries--
 			continue
 		}
@@ -174,8 +174,8 @@ func (ho *handover) mayTalkAgain(err error, tries int) bool {
 func (ho *handover) connect(p *pool, fresh bool) error {
 	x := ho.x
 	if ho.reach.ProxyProtocol == 0 && !fresh {
-		if m := p.take(ho.start); m != nil {
-			ho.m, ho.asked = m, ho.start
+		if m := p.take(x.now); m != nil {
+			ho.m, ho.asked = m, x.now
 			return nil
 		}
 	}
@@ -196,9 +196,11 @@ func (ho *handover) connect(p *pool, fresh bool) error {
 		}
 		return because(clientGone, err)
 	}
-	ho.m = m
-	ho.asked = x.tick()
-	return err
+	if err != nil {
+		return err
+	}
+	ho.m, ho.asked = m, x.tick()
+	return nil
 }
 
 // proxyHeader returns what a connection to the member begins with, if it wants to be told so who the client is.

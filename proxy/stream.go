@@ -168,7 +168,7 @@ func (s *stream) askSlowly(idle time.Duration) error {
 	rest := s.unsent
 	s.unsent = nil
 	defer putBuffer(rest)
-	if s.readErr == nil && s.quiet && newPeeker(s.raw).look() != seenNothing {
+	if s.readErr == nil && s.wrote == 0 && s.quiet && newPeeker(s.raw).look() != seenNothing {
 		s.readErr = errNotQuiet
 	}
 	switch s.readErr {

@@ -4,9 +4,34 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"testing"
 	"time"
+
+	"backhand/proxy/h1"
 )
+
+// Of a request of which a part was sent the rest follows: it may run already, so that it must not go to another connection.
+func TestTheRestIsSentOnAConnectionThatIsNotQuietAnyMore(t *testing.T) {
+	c, m := memberPair(t, "TCP")
+	if _, err := io.WriteString(m, "early"); err != nil {
+		t.Fatal(err)
+	}
+	arrives(t, c)
+	b := getBuffer(ordinary)
+	b.w = copy(b.b, "request")
+	c.quiet, c.unsent, c.wrote = true, b, 3
+	if err := c.askSlowly(time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if string(c.in.data()) != "early" {
+		t.Errorf("it has read %q", c.in.data())
+	}
+	_ = c.nc.(*net.TCPConn).CloseWrite()
+	if rest, err := io.ReadAll(m); string(rest) != "uest" {
+		t.Errorf("the member got %q (%v), want the rest", rest, err)
+	}
+}
 
 // On a connection that was used before nothing is sent if the other end has closed it, or has sent what nobody asked for: that
 // would be taken for the answer.
@@ -70,5 +95,37 @@ func TestAskOnAConnectionThatIsToBeQuiet(t *testing.T) {
 				t.Error("it still holds what was to be sent")
 			}
 		})
+	}
+}
+
+// A client that waits is read from into little memory, and one that sends a body, or whose connection is a tunnel, into more.
+func TestABodyIsReadInLargerPartsThanAHead(t *testing.T) {
+	near, far := net.Pipe()
+	defer far.Close()
+	c := &conn{t: &tracked{}, s: &Server{}}
+	c.begin(near)
+	defer near.Close()
+	x := &exchange{}
+	x.site, x.body.none = &site{}, true // nobody wants the body
+	f := &x.h1
+	f.begin(c, x)
+	head := "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+	sizes := []int{}
+	for _, s := range []string{head, "3\r\nabc\r\n0\r\n\r\n"} {
+		go func() { _, _ = io.WriteString(far, s) }()
+		if err := c.fill(); err != nil {
+			t.Fatal(err)
+		}
+		if sizes = append(sizes, len(c.in.b)); s == head {
+			n, err := h1.ParseRequest(c.in.data(), nil, &x.req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.takeHead(n)
+		}
+	}
+	f.end()
+	if !slices.Equal(sizes, []int{bufferSizes[0], ordinary}) || c.least != 0 {
+		t.Errorf("the buffers are of %d bytes, and the next of %d at least", sizes, c.least)
 	}
 }
